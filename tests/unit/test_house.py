@@ -1,0 +1,107 @@
+"""The house holds: who may import whom, how large a room may be, and that every room has its test."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tracd_cluster
+
+HOUSE = Path(tracd_cluster.__file__).parent
+MODULES = sorted(HOUSE.rglob("*.py"))
+
+MAY_IMPORT = {
+    "errors": set(),
+    "settings": set(),
+    "balancer": {"errors"},
+    "config": {"errors", "settings"},
+    "rewrite": {"errors"},
+    "upstream": {"errors", "rewrite"},
+    "front": {"errors", "settings", "balancer", "rewrite", "upstream"},
+    "workers": {"errors", "settings", "balancer"},
+    "tracd": {"settings"},
+    "tap": {"errors", "settings", "config", "balancer", "front", "upstream", "workers"},
+}
+"""Room -> the rooms it may know. ``front`` and ``workers`` never meet but in ``balancer``."""
+
+IO_MODULES = {
+    "front/listener.py",
+    "front/connection.py",
+    "upstream/lane.py",
+    "workers/output.py",
+    "workers/template_process.py",
+    "workers/supervisor.py",
+    "tap.py",
+}
+"""The only modules outside ``tracd`` that may touch sockets, processes or timers."""
+
+IO_LIBRARIES = {"asyncio", "multiprocessing", "select", "selectors", "socket", "subprocess", "threading"}
+LONGEST = 350
+
+
+def room_of(module: Path) -> str:
+    parts = module.relative_to(HOUSE).parts
+    return parts[0] if len(parts) > 1 else module.stem
+
+
+def imports_of(module: Path) -> set[str]:
+    """Give what a module imports when it runs; what stands under TYPE_CHECKING is for the type checker."""
+    tree = ast.parse(module.read_text())
+    skipped = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            base = node.module or ""
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_imports_point_one_way(module: Path) -> None:
+    """A change in one room can only be felt in the rooms that may know it."""
+    room = room_of(module)
+    if room == "__init__":
+        return
+    used = {name.split(".")[1] for name in imports_of(module) if name.startswith("tracd_cluster.")}
+    assert set() == used - MAY_IMPORT[room] - {room}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_only_the_named_modules_do_io(module: Path) -> None:
+    """Sockets, processes and timers stay where they can be found."""
+    name = str(module.relative_to(HOUSE))
+    roots = {used.split(".")[0] for used in imports_of(module)}
+    if room_of(module) == "tracd":
+        assert "twisted" not in roots
+    elif name not in IO_MODULES:
+        assert set() == roots & IO_LIBRARIES
+    reactor = "twisted.internet.reactor" in imports_of(module)
+    assert reactor == (name == "tap.py")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_no_room_is_crowded(module: Path) -> None:
+    """A module fits a reader's head."""
+    assert len(module.read_text().splitlines()) <= LONGEST
+
+
+def test_every_file_of_a_package_speaks_for_itself() -> None:
+    """Packages hold a docstring and nothing else."""
+    for module in MODULES:
+        if module.name == "__init__.py":
+            body = ast.parse(module.read_text()).body
+            assert 1 == len(body), module
+            assert isinstance(body[0], ast.Expr), module

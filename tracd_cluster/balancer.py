@@ -1,0 +1,168 @@
+"""Who takes the next request: the free lanes, and the line of requests that wait for one.
+
+This is the only room where the data plane (``front``, ``upstream``) and the control plane (``workers``) meet. The
+front claims a lane for a request and the lane gives itself back; the supervisor adds lanes and withdraws them.
+
+Ownership and lifetime. A lane is in exactly one of three places: in ``_idle`` (free), claimed by one request (it
+is in ``_lanes`` but not in ``_idle``), or withdrawn (in neither). A request is in ``_line`` or it is not: it
+enters by ``claim`` and leaves by being given a lane, by ``leave``, or by ``expire``/``refuse_all``, each of which
+happens once. While a lane is idle the line is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from tracd_cluster.errors import LineFull, LineTimeout, NobodyServing, TracdClusterError, WorkerFault
+
+if TYPE_CHECKING:
+    from tracd_cluster.upstream.lane import Body, Exchange
+
+
+class Waiting(Protocol):
+    """A request in want of a lane."""
+
+    queue_deadline: float
+    """Absolute time (seconds, monotonic) after which it does not want to wait any more."""
+
+    def lane_given(self, lane: Lane) -> None:
+        """Take this lane: it is claimed for you."""
+
+    def line_failed(self, error: TracdClusterError) -> None:
+        """There will be no lane, for this reason; you are out of the line."""
+
+
+class Lane(Protocol):
+    """One connection to a worker: the front sends on it, the supervisor owns it."""
+
+    name: str
+    """The worker's, for the log."""
+
+    def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
+        """Send a request, head and body; the answer goes to ``exchange``."""
+
+    def pause(self) -> None:
+        """Read no more of the answer for now."""
+
+    def resume(self) -> None:
+        """Go on reading the answer."""
+
+    def give_up(self, error: WorkerFault) -> None:
+        """Close the lane because its worker failed the exchange, which has been told already."""
+
+    def probe(self, answered: Callable[[], None]) -> None:
+        """Ask the worker whether it serves; ``answered`` is called once, when it says so."""
+
+    def close(self) -> None:
+        """Close the connection; a request that is under way on it is told that its worker is lost."""
+
+
+class Balancer:
+    """Gives lanes to requests, most recently used first, and lines up the requests that found none free.
+
+    Last in, first out: under light load a few workers do the work, their caches stay warm, and the others' memory
+    can be paged out. The line is first in, first out.
+
+    ``limit`` is the number of places in the line. ``drained`` is called with each withdrawn lane as it becomes free.
+    """
+
+    def __init__(self, limit: int, drained: Callable[[Lane], None] | None = None) -> None:
+        self.limit = limit
+        self.drained = drained
+        self.nobody: NobodyServing | None = None
+        """Set while no worker is there and none is expected soon: requests are refused instead of lined up."""
+        self._lanes: set[Lane] = set()
+        self._idle: list[Lane] = []
+        self._line: dict[Waiting, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Balancer {len(self._lanes)} lanes, {len(self._idle)} idle, {len(self._line)} in line>"
+
+    # -- the front's side
+
+    def claim(self, request: Waiting) -> Lane | None:
+        """Give a free lane to ``request``, or put it in line and give None.
+
+        Raises LineFull when no place is left, NobodyServing while there is no worker to wait for.
+        """
+        if self._idle:
+            return self._idle.pop()
+        if self.nobody is not None and not self._lanes:
+            raise self.nobody
+        if len(self._line) >= self.limit:
+            raise LineFull(f"all {self.limit} places in the waiting line are taken")
+        self._line[request] = None
+        return None
+
+    def claim_first(self, request: Waiting) -> Lane | None:
+        """Claim for a request that has already had a lane and lost its worker: it goes to the head of the line.
+
+        It had its place before, so the limit does not count. Raises NobodyServing as ``claim`` does.
+        """
+        if self._idle:
+            return self._idle.pop()
+        if self.nobody is not None and not self._lanes:
+            raise self.nobody
+        self._line = {request: None, **self._line}
+        return None
+
+    def release(self, lane: Lane) -> None:
+        """Take a lane back after its exchange and give it to the first in line."""
+        if lane not in self._lanes:
+            if self.drained is not None:
+                self.drained(lane)
+        elif self._line:
+            request = next(iter(self._line))
+            del self._line[request]
+            request.lane_given(lane)
+        else:
+            self._idle.append(lane)
+
+    def leave(self, request: Waiting) -> None:
+        """Take a request out of the line, if it is there: its client has gone."""
+        self._line.pop(request, None)
+
+    def expire(self, now: float) -> None:
+        """Refuse those who have waited past their deadline."""
+        for request in [request for request in self._line if request.queue_deadline <= now]:
+            if request in self._line:
+                del self._line[request]
+                request.line_failed(LineTimeout("no worker became free in time"))
+
+    # -- the supervisor's side
+
+    def add(self, lane: Lane) -> None:
+        """Put a lane of a ready worker to use."""
+        self._lanes.add(lane)
+        self.release(lane)
+
+    def withdraw(self, lane: Lane) -> None:
+        """Give a lane no new requests; one that is claimed calls ``drained`` when its exchange has ended."""
+        self._lanes.discard(lane)
+        if lane in self._idle:
+            self._idle.remove(lane)
+
+    def refuse_all(self, error: NobodyServing) -> None:
+        """Refuse everyone in line, and all who come while there is no lane, until ``expect`` is called."""
+        self.nobody = error
+        if self._lanes:
+            return
+        line, self._line = self._line, {}
+        for request in line:
+            request.line_failed(error)
+
+    def expect(self) -> None:
+        """Let requests wait in line again: a worker is expected soon."""
+        self.nobody = None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are in line."""
+        return len(self._line)
+
+    def check_invariants(self) -> None:
+        """Assert what the docstring of this module promises."""
+        assert len(set(self._idle)) == len(self._idle), "a lane is idle twice"
+        assert set(self._idle) <= self._lanes, "a withdrawn lane is idle"
+        assert not (self._idle and self._line), "a request waits while a lane is idle"

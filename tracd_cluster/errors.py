@@ -1,0 +1,76 @@
+"""The one tree of exceptions, and the one map from them to HTTP statuses."""
+
+from __future__ import annotations
+
+
+class TracdClusterError(Exception):
+    """Base of all that this package raises on purpose."""
+
+
+class ConfigError(TracdClusterError):
+    """A setting that cannot be used: the message names the option, its value and what was expected."""
+
+
+class StartError(TracdClusterError):
+    """A reason why serving cannot begin; the message is for the operator and names the cause."""
+
+
+class ClientFault(TracdClusterError):
+    """A request that is refused because of what the client sent.
+
+    ``status`` is the HTTP status of the answer, ``reason`` one plain sentence for it.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class WorkerFault(TracdClusterError):
+    """A worker that did not do its part of an exchange."""
+
+
+class MalformedAnswer(WorkerFault):
+    """The worker's bytes are not an HTTP/1.1 answer."""
+
+
+class WorkerLost(WorkerFault):
+    """The worker ended before its answer did."""
+
+
+class AnswerTimeout(WorkerFault):
+    """The worker took longer than the request's deadline."""
+
+
+class LineFault(TracdClusterError):
+    """The waiting line did not lead to a worker."""
+
+
+class LineFull(LineFault):
+    """The waiting line has no place left."""
+
+
+class LineTimeout(LineFault):
+    """The request waited longer than allowed."""
+
+
+class NobodyServing(LineFault):
+    """No worker is there and none is expected soon."""
+
+
+STATUS: dict[type[TracdClusterError], int] = {
+    MalformedAnswer: 502,
+    WorkerLost: 502,
+    AnswerTimeout: 504,
+    LineFull: 503,
+    LineTimeout: 503,
+    NobodyServing: 503,
+}
+
+
+def status_of(error: TracdClusterError) -> int:
+    """Give the HTTP status that tells a client of ``error``; 500 for what no client should ever cause."""
+    if isinstance(error, ClientFault):
+        return error.status
+    return STATUS.get(type(error), 500)

@@ -1,0 +1,1 @@
+"""The data plane, client side: connections, requests, answers."""

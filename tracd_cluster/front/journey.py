@@ -1,0 +1,345 @@
+"""The whole journey of one request, in order: read it from top to bottom.
+
+A journey begins with a checked head, keeps the body until it is complete, claims a lane or waits in line for one,
+and hands the answer to its connection. What its worker does wrong it turns into a retry or an error page.
+
+Note [Sent again]. A request whose worker is lost goes to another worker if that cannot do anything twice: no byte
+of the answer had come, and either the method is safe or no byte of the request had left. Each worker that a request
+has reached and lost counts; the second is its last, for the request may be what kills them. A request that cannot
+be sent again gets 502 and a line in the log, because nobody knows whether the worker had carried it out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.logger import Logger
+
+from tracd_cluster.balancer import Lane, Waiting
+from tracd_cluster.errors import (
+    AnswerTimeout,
+    ClientFault,
+    LineFault,
+    TracdClusterError,
+    WorkerFault,
+    WorkerLost,
+    status_of,
+)
+from tracd_cluster.front import pages
+from tracd_cluster.front.body import Body
+from tracd_cluster.front.head import Head
+from tracd_cluster.front.target import inside
+from tracd_cluster.rewrite.headers import answer_head
+from tracd_cluster.upstream.framing import AnswerReader
+from tracd_cluster.upstream.lane import Exchange
+
+if TYPE_CHECKING:
+    from tracd_cluster.front.listener import Front
+
+log = Logger()
+
+MOST_WORKERS = 2
+"""How many workers one request may cost."""
+
+WRITE_SIZE = 64 * 1024
+"""Bytes written at a time to a client that reads slowly: each time is a sign of life, for its deadline."""
+
+CLOSE = b"Connection: close\r\n"
+KEEP_ALIVE = b"Connection: keep-alive\r\n"
+
+
+class Client(Protocol):
+    """The connection a journey answers to."""
+
+    identity: bytes
+    """The lines that tell a worker who asks and where."""
+    paused: bool
+    """The client does not take what has been written."""
+    deadline: float
+
+    def write(self, data: bytes) -> None: ...
+
+    def done(self, journey: Journey, keep: bool) -> None:
+        """All of the answer has been written; ``keep`` the connection for more requests."""
+
+    def broken(self) -> None:
+        """The answer cannot be completed: let the client see that it is not whole."""
+
+
+class Journey:
+    """One request and its answer.
+
+    ``complete`` says that the body is all there. ``done`` is told to the connection exactly once, unless the client
+    goes first.
+    """
+
+    __slots__ = (
+        "_body", "_chunking", "_client", "_front", "_gone", "_head_sent", "_keep", "_lane", "_lost", "_own", "_unread",
+        "_unread_size", "complete", "ended", "head", "no_body", "queue_deadline",
+    )  # fmt: skip
+
+    def __init__(self, front: Front, client: Client, head: Head) -> None:
+        """Admit a request by its head; raise ClientFault if its body is not even to be read."""
+        self.head = head
+        self.no_body = head.method == b"HEAD"
+        self.complete = False
+        self.ended = False
+        self.queue_deadline = 0.0
+        self._front = front
+        self._client = client
+        self._body: Body | None = None
+        self._lane: Lane | None = None
+        self._lost = 0
+        self._gone = self._head_sent = self._chunking = False
+        self._keep = head.keep_alive
+        self._unread: list[bytes] = []
+        self._unread_size = 0
+        self._own: ClientFault | None = None
+        if head.length > front.max_body:
+            raise ClientFault(413, f"A request body may have {front.max_body} bytes at the most.")
+        if front.base_path and head.path != b"*" and not inside(head.path, front.base_path):
+            self._own = ClientFault(404, "There is nothing at this address.")
+
+    # -- the request
+
+    def body_piece(self, data: bytes) -> None:
+        """Keep a piece of the body; raise ClientFault when there is too much of it or no room."""
+        body = self._body
+        if body is None:
+            body = self._body = Body(self._front.body_memory)
+        if body.size + len(data) > self._front.max_body:
+            raise ClientFault(413, f"A request body may have {self._front.max_body} bytes at the most.")
+        if self._own is not None:
+            return
+        try:
+            body.write(data)
+        except OSError as error:
+            log.error("No room for a request body of {size} bytes: {error}", size=body.size, error=error)
+            raise ClientFault(507, "The server has no room for this upload at the moment.") from error
+
+    def run(self) -> None:
+        """Go on with a request that is complete: answer it, or claim a lane for it."""
+        if self._own is not None:
+            self._answer_page(self._own)
+        elif self.head.path == b"*":
+            self._finish(pages.options(date_line=self._front.date_line, connection=self._connection_line()))
+        else:
+            self.queue_deadline = self._front.now + self._front.queue_timeout
+            try:
+                lane = self._front.balancer.claim(self)
+            except LineFault as error:
+                self._answer_page(error)
+            else:
+                if lane is not None:
+                    self.lane_given(lane)
+                else:
+                    self._client.deadline = self._front.never
+
+    def lane_given(self, lane: Lane) -> None:
+        """Send the request on the lane that is now claimed for it."""
+        body = self._body
+        self._lane = lane
+        self._client.deadline = self._front.now + self._front.request_timeout
+        head = self.head.for_worker(self._client.identity, body.size if body is not None else 0)
+        lane.send(self, head, body)
+
+    def line_failed(self, error: TracdClusterError) -> None:
+        """Tell the client that no worker took the request."""
+        self._answer_page(error)
+
+    # -- the answer
+
+    def answer(self, reader: AnswerReader) -> None:
+        """Hand on what has come of the worker's answer."""
+        if not reader.status or self.ended:
+            return
+        if self._gone:
+            reader.take()
+            if reader.ended:
+                self._lane = None
+                self._front.abandoned.pop(self, None)
+            return
+        self._client.deadline = self._front.now + self._front.request_timeout
+        pieces = reader.take()
+        if self._head_sent:
+            out = self._chunks(pieces, reader.ended) if self._chunking else b"".join(pieces)
+        else:
+            out = self._first(reader, pieces)
+        if reader.ended:
+            self._lane = None
+            if reader.failed:
+                self._break_off()
+                return
+        self._pass(out, reader.ended)
+
+    def _first(self, reader: AnswerReader, pieces: list[bytes]) -> bytes:
+        """Make the head of the answer and what is there of its body, one piece for one write."""
+        self._head_sent = True
+        framing = b""
+        if reader.length < 0 and not self.no_body and reader.status not in (204, 304):
+            if reader.ended:
+                framing = b"Content-Length: %d\r\n" % sum(map(len, pieces))
+            elif self.head.http11:
+                framing = b"Transfer-Encoding: chunked\r\n"
+                self._chunking = True
+            else:
+                self._keep = False
+        head = answer_head(
+            reader.status, reader.reason, reader.fields, framing, self._front.date_line, self._connection_line()
+        )
+        if not pieces:
+            return head
+        return head + self._chunks(pieces, False) if self._chunking else b"".join((head, *pieces))
+
+    @staticmethod
+    def _chunks(pieces: list[bytes], last: bool) -> bytes:
+        body = b"".join(pieces)
+        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        return chunk + b"0\r\n\r\n" if last else chunk
+
+    def _pass(self, out: bytes, ended: bool) -> None:
+        """Write to a client that reads; keep for one that does not, and make the worker wait when that is much."""
+        self.ended = ended
+        if not self._client.paused:
+            if out:
+                self._client.write(out)
+            if ended:
+                self._leave()
+            return
+        self._unread.append(out)
+        self._unread_size += len(out)
+        self._client.deadline = self._front.now + self._front.body_timeout
+        if self._unread_size > self._front.answer_memory and self._lane is not None:
+            self._lane.pause()
+
+    def client_resumed(self) -> None:
+        """Go on writing: the client has taken what was written."""
+        if not self._unread:
+            return
+        out = b"".join(self._unread)
+        rest = out[WRITE_SIZE:]
+        self._unread = [rest] if rest else []
+        self._unread_size = len(rest)
+        self._client.deadline = self._front.now + self._front.body_timeout
+        if self._lane is not None and len(rest) <= self._front.answer_memory:
+            self._lane.resume()
+        self._client.write(out[:WRITE_SIZE])
+        if rest and not self._client.paused:
+            self.client_resumed()
+        elif not rest and self.ended:
+            self._leave()
+
+    def _connection_line(self) -> bytes:
+        if self._front.draining:
+            self._keep = False
+        if not self._keep:
+            return CLOSE
+        return b"" if self.head.http11 else KEEP_ALIVE
+
+    def _finish(self, out: bytes) -> None:
+        self.ended = True
+        self._client.write(out)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._client.done(self, self._keep)
+
+    def _answer_page(self, error: TracdClusterError) -> None:
+        """Answer with a page of the front's own."""
+        if self._gone:
+            return
+        connection = self._connection_line()
+        self._finish(
+            pages.page(
+                status_of(error),
+                _sentence(error),
+                date_line=self._front.date_line,
+                connection=connection,
+                no_body=self.no_body,
+            )
+        )
+
+    # -- what goes wrong
+
+    def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:
+        """Send the request to another worker, or tell the client (Note [Sent again])."""
+        self._lane = None
+        if self._gone or self.ended:
+            self._front.abandoned.pop(self, None)
+            return
+        self._lost += written > 0
+        if not answered and (written == 0 or (self.head.safe and self._lost < MOST_WORKERS)):
+            self._again()
+        elif self._head_sent:
+            self._break_off()
+        else:
+            if not self.head.safe:
+                log.error(
+                    "{method} {target} was under way when its worker was lost: it is not known whether it was done",
+                    method=self.head.method.decode("ascii"),
+                    target=self.head.target.decode("latin-1"),
+                )
+            self._answer_page(error)
+
+    def _again(self) -> None:
+        try:
+            lane = self._front.balancer.claim_first(self)
+        except LineFault as error:
+            self._answer_page(error)
+        else:
+            if lane is not None:
+                self.lane_given(lane)
+            else:
+                self._client.deadline = self._front.never
+
+    def timed_out(self) -> None:
+        """Give up a client that does not read, or a worker that has run past the deadline."""
+        if self._client.paused and not self._gone:
+            self._client.broken()
+            return
+        lane, self._lane = self._lane, None
+        if lane is None:
+            return
+        error = AnswerTimeout(f"it took longer than {self._front.request_timeout:g} s for one request")
+        log.error(
+            "{worker}: {method} {target} took longer than {limit:g} s",
+            worker=lane.name,
+            method=self.head.method.decode("ascii"),
+            target=self.head.target.decode("latin-1"),
+            limit=self._front.request_timeout,
+        )
+        if self._head_sent:
+            self._break_off()
+        else:
+            self._answer_page(error)
+        lane.give_up(error)
+
+    def _break_off(self) -> None:
+        self.ended = True
+        self._client.broken()
+
+    def client_gone(self) -> None:
+        """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
+        self._gone = True
+        self._unread = []
+        self._front.balancer.leave(self)
+        if self._lane is not None:
+            self._front.abandoned[self] = self._front.now + self._front.request_timeout
+            self._lane.resume()
+
+
+def _sentence(error: TracdClusterError) -> str:
+    """Say to a client what happened."""
+    if isinstance(error, ClientFault):
+        return error.reason
+    if isinstance(error, AnswerTimeout):
+        return "The page took too long and was given up."
+    if isinstance(error, WorkerLost):
+        return "The server lost this request halfway. If it was to change something, look first whether it did."
+    if isinstance(error, WorkerFault):
+        return "The page could not be made."
+    return "The server is busy. Please try again in a moment."
+
+
+_: type[Waiting] = Journey
+__: type[Exchange] = Journey

@@ -1,0 +1,221 @@
+"""The front as a service: its ports, its connections, its clock.
+
+Time on the hot path is ``now``, which a sweep four times a second sets; deadlines are as fine as that. The same
+sweep acts on the deadlines that have passed and makes the Date line.
+"""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import Any
+
+from twisted.application import service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tracd_cluster.balancer import Balancer
+from tracd_cluster.errors import StartError
+from tracd_cluster.front.connection import Connection
+from tracd_cluster.front.journey import Journey
+from tracd_cluster.settings import FrontSettings
+
+log = Logger()
+
+SWEEP = 0.25
+"""Seconds between two looks at the deadlines."""
+
+GRACE = 1.0
+"""Seconds that connections without a request stay open after the ports have closed: a request may be on its way."""
+
+
+class Front(service.Service):
+    """What all connections share: settings, balancer, time, and the set of themselves.
+
+    ``draining`` is set by ``stopService``: ports closed, every answer is its connection's last. ``abandoned`` holds
+    the journeys whose client has gone while a worker was at them, with their deadlines.
+    """
+
+    name = "front"
+    never = float("inf")
+
+    def __init__(self, settings: FrontSettings, drain_timeout: float, balancer: Balancer, reactor: Any) -> None:
+        self.settings = settings
+        self.balancer = balancer
+        self.base_path = settings.base_path.encode("ascii")
+        self.max_body = settings.max_body
+        self.body_memory = settings.body_memory
+        self.answer_memory = settings.answer_memory
+        self.request_line_limit = settings.request_line_limit
+        self.head_limit = settings.head_limit
+        self.header_limit = settings.header_limit
+        self.head_timeout = settings.head_timeout
+        self.body_timeout = settings.body_timeout
+        self.idle_timeout = settings.idle_timeout
+        self.request_timeout = settings.request_timeout
+        self.queue_timeout = settings.queue_timeout
+        self.drain_timeout = drain_timeout
+        self.draining = False
+        self.connections: set[Connection] = set()
+        self.abandoned: dict[Journey, float] = {}
+        self.ports: list[IListeningPort] = []
+        self._reactor = reactor
+        self._drained: Deferred[None] | None = None
+        self._drain_deadline = self.never
+        self._idle_deadline = self.never
+        self._sweeping = LoopingCall(self.sweep)
+        self._sweeping.clock = reactor
+        self._second = 0
+        self.now = 0.0
+        self.date_line = b""
+        self._tick(reactor.seconds())
+
+    # -- time
+
+    def _tick(self, now: float) -> None:
+        self.now = now
+        if int(now) != self._second:
+            self._second = int(now)
+            self.date_line = b"Date: %b\r\n" % formatdate(usegmt=True).encode("ascii")
+
+    def sweep(self) -> None:
+        """Set the time and act on all deadlines that have passed."""
+        now = self._reactor.seconds()
+        self._tick(now)
+        self.balancer.expire(now)
+        for connection in [c for c in self.connections if c.deadline <= now]:
+            connection.timed_out()
+        for journey in [j for j, deadline in self.abandoned.items() if deadline <= now]:
+            del self.abandoned[journey]
+            journey.timed_out()
+        if self.draining:
+            self._sweep_draining(now)
+
+    # -- ports
+
+    def privilegedStartService(self) -> None:  # noqa: N802
+        """Open the ports; raise StartError when one of them cannot be opened."""
+        for description in self.settings.endpoints:
+            self._listen(description)
+
+    def _listen(self, description: str) -> None:
+        endpoint: IStreamServerEndpoint = serverFromString(self._reactor, description)
+        problems: list[Failure] = []
+        opening = endpoint.listen(ClientFactory(self, b"http"))
+        opening.addCallbacks(self.ports.append, problems.append)
+        for problem in problems:
+            raise StartError(f"cannot listen on {description}: {_why_not(problem.value)}")
+
+    def startService(self) -> None:  # noqa: N802
+        """Begin to serve."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._sweeping.start(SWEEP)
+
+    def addresses(self) -> list[str]:
+        """Give the addresses that are listened on, as URLs where there is one."""
+        return [_url(port.getHost()) for port in self.ports]
+
+    # -- connections
+
+    def identity_lines(self, scheme: bytes, transport: Any) -> bytes:
+        """Make the lines that tell a worker of one connection: who asks, and at which of our addresses."""
+        here, peer = transport.getHost(), transport.getPeer()
+        host = getattr(here, "host", "localhost").encode("ascii")
+        if b":" in host:
+            host = b"[%b]" % host
+        set_nodelay = getattr(transport, "setTcpNoDelay", None)
+        if set_nodelay is not None:
+            set_nodelay(True)
+        return b"Tracd-Cluster-Server: %b %b %d\r\nTracd-Cluster-Client: %b %d\r\n" % (
+            scheme,
+            host,
+            getattr(here, "port", 80),
+            getattr(peer, "host", "127.0.0.1").encode("ascii"),
+            getattr(peer, "port", 0),
+        )
+
+    def connection_lost(self, connection: Connection) -> None:
+        """Take note that a connection has ended."""
+        if self.draining:
+            self._sweep_draining(self._reactor.seconds())
+
+    # -- the end
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802
+        """Close the ports, let what was accepted end, and fire when no connection is left."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        self.draining = True
+        now = self._reactor.seconds()
+        self._tick(now)
+        self._drain_deadline = now + self.drain_timeout
+        self._idle_deadline = now + GRACE
+        for port in self.ports:
+            _accept_the_rest(port)
+            port.stopListening()
+        self._drained = Deferred()
+        drained = self._drained
+        self._sweep_draining(now)
+        return drained
+
+    def _sweep_draining(self, now: float) -> None:
+        drained = self._drained
+        if drained is None:
+            return
+        if now >= self._idle_deadline:
+            for connection in list(self.connections):
+                connection.close_if_idle()
+        if now >= self._drain_deadline and self.connections:
+            log.warn("{count} connections were cut at the drain deadline", count=len(self.connections))
+            for connection in list(self.connections):
+                connection.broken()
+        if not self.connections:
+            self._drained = None
+            if self._sweeping.running:
+                self._sweeping.stop()
+            drained.callback(None)
+
+
+class ClientFactory(Factory):
+    """Makes the connections of one port."""
+
+    noisy = False
+
+    def __init__(self, front: Front, scheme: bytes) -> None:
+        self._front = front
+        self._scheme = scheme
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: N802
+        """Make a connection."""
+        return Connection(self._front, self._scheme)
+
+
+def _accept_the_rest(port: Any) -> None:
+    """Accept what the kernel has already accepted for this port: closing the port would reset those clients."""
+    do_read = getattr(port, "doRead", None)
+    if do_read is not None:
+        for _ in range(16):
+            do_read()
+
+
+def _why_not(error: BaseException | None) -> str:
+    """Say why a port cannot be opened, and what to do about it."""
+    reason = error.socketError if isinstance(error, CannotListenError) else error
+    number = getattr(reason, "errno", None)
+    text = getattr(reason, "strerror", None) or str(reason)
+    if number == 13:
+        return f"{text} (ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; or choose a port above)"
+    if number == 98:
+        return f"{text} (another process listens there; choose another port with -p, or stop it)"
+    return text
+
+
+def _url(host: Any) -> str:
+    if hasattr(host, "port"):
+        name = f"[{host.host}]" if ":" in host.host else host.host
+        return f"http://{name}:{host.port}/"
+    return f"unix:{getattr(host, 'name', host)!s}"

@@ -1,0 +1,1 @@
+"""What changes in heads and URLs between a client and a worker."""

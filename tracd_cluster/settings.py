@@ -1,0 +1,89 @@
+"""Every setting in its final, checked form.
+
+Each room gets the part it needs and copies it to attributes when it is made; nobody looks a setting up by name
+afterwards. Times are seconds, sizes are bytes. The defaults stand here and nowhere else: the command line shows
+them, the documentation quotes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSettings:
+    """Which Trac environments are served, in tracd's own terms (trac/web/standalone.py)."""
+
+    env_paths: tuple[str, ...] = ()
+    """Absolute paths; the base name of each is its project's name in the URL."""
+    env_parent_dir: str | None = None
+    """Absolute path; every folder in it is a project. Wins over ``env_paths``, as in tracd."""
+    single_env: bool = False
+    """Serve ``env_paths[0]`` at the root, without an index of projects."""
+    base_path: str = ""
+    """URL prefix, empty or ``/some/path`` without a slash at its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """The workers and the template they are forked from."""
+
+    projects: ProjectSettings = field(default_factory=ProjectSettings)
+    workers: int = 1
+    threads: int = 1
+    """Lanes of a worker: how many requests one process handles at a time."""
+    preload: bool = True
+    """Warm once, in the template, before forking; otherwise each worker warms itself."""
+    freeze: bool = True
+    """``gc.freeze()`` the warm heap (tracd/tuning.py)."""
+    remember_locales: bool = True
+    """List Trac's translations once per process (tracd/tuning.py)."""
+    application: str | None = None
+    """``module:callable`` of a WSGI application to serve instead of Trac (for benchmarks and tests)."""
+    umask: int = 0o022
+    drain_timeout: float = 30.0
+    """How long running requests may take to end when a worker, or everything, stops."""
+    terminate_timeout: float = 5.0
+    """From SIGTERM to SIGKILL."""
+    start_timeout: float = 120.0
+    """How long a template may take to get ready, and a worker to answer its first probe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontSettings:
+    """What the front listens on and the limits it holds clients to."""
+
+    endpoints: tuple[str, ...] = ("tcp:80",)
+    """Twisted endpoint descriptions, one per listening port."""
+    base_path: str = ""
+    request_line_limit: int = 8 * 1024
+    """As nginx's ``large_client_header_buffers``."""
+    head_limit: int = 32 * 1024
+    """As nginx's four buffers of 8 KiB."""
+    header_limit: int = 100
+    """Header fields of one request, as Apache's ``LimitRequestFields``."""
+    max_body: int = 1 << 30
+    body_memory: int = 64 * 1024
+    """A larger body goes to a temporary file."""
+    answer_memory: int = 1 << 20
+    """What is kept of an answer for a slow client before its worker is made to wait."""
+    head_timeout: float = 20.0
+    """From the first byte of a request to the end of its head."""
+    body_timeout: float = 30.0
+    """Longest pause between two pieces of a body, either way."""
+    idle_timeout: float = 75.0
+    """Longest pause between two requests of a connection, as nginx's ``keepalive_timeout``."""
+    request_timeout: float = 120.0
+    """Longest time a worker may take for one request."""
+    queue: int = 1000
+    """Places in the waiting line."""
+    queue_timeout: float = 30.0
+    """Longest wait in the line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the command line and the configuration file say."""
+
+    front: FrontSettings
+    pool: PoolSettings

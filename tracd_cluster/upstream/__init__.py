@@ -1,0 +1,1 @@
+"""The data plane, worker side: lanes and the framing of answers."""

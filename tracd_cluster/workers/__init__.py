@@ -1,0 +1,1 @@
+"""The control plane: which workers there are, and what becomes of them."""
