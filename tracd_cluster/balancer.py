@@ -137,11 +137,15 @@ class Balancer:
         self._lanes.add(lane)
         self.release(lane)
 
-    def withdraw(self, lane: Lane) -> None:
-        """Give a lane no new requests; one that is claimed calls ``drained`` when its exchange has ended."""
-        self._lanes.discard(lane)
+    def withdraw(self, lane: Lane) -> bool:
+        """Give a lane no new requests, and say whether it is claimed: then ``drained`` is called when it is free."""
+        if lane not in self._lanes:
+            return False
+        self._lanes.remove(lane)
         if lane in self._idle:
             self._idle.remove(lane)
+            return False
+        return True
 
     def refuse_all(self, error: NobodyServing) -> None:
         """Refuse everyone in line, and all who come while there is no lane, until ``expect`` is called."""

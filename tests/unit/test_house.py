@@ -30,9 +30,11 @@ IO_MODULES = {
     "front/listener.py",
     "front/connection.py",
     "upstream/lane.py",
+    "workers/lanes.py",
     "workers/output.py",
     "workers/template_process.py",
     "workers/supervisor.py",
+    "workers/worker_process.py",
     "tap.py",
 }
 """The only modules outside ``tracd`` that may touch sockets, processes or timers."""

@@ -1,0 +1,304 @@
+"""What is decided about the pool, from tables in to steps out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tracd_cluster.workers.plan import FORK_TIMEOUT, nobody_serves, plan
+from tracd_cluster.workers.steps import (
+    Desired,
+    Drain,
+    Forget,
+    ForgetTemplate,
+    Fork,
+    Kill,
+    KillTemplate,
+    QuitTemplate,
+    StartTemplate,
+    Step,
+    Terminate,
+)
+from tracd_cluster.workers.table import Table
+from tracd_cluster.workers.worker import Life, Template, Worker
+
+NOW = 1000.0
+
+
+def worker(number: int, life: Life, generation: int = 1, **fields: Any) -> Worker:
+    """Make a record."""
+    return Worker(number=number, generation=generation, life=life, since=NOW, **{"pid": 100 + number, **fields})
+
+
+def template(generation: int, life: Life, **fields: Any) -> Template:
+    """Make a record."""
+    return Template(generation=generation, life=life, since=NOW, **fields)
+
+
+def ready_template(generation: int = 1) -> Template:
+    """Make the record of a template that has proved itself."""
+    return template(generation, Life.READY, served=1)
+
+
+def steps_for(desired: Desired, templates: list[Template], workers: list[Worker]) -> list[Step]:
+    """Plan once, for the steps alone."""
+    return plan(desired, templates, workers, NOW)[0]
+
+
+# -- filling the pool
+
+
+def test_an_empty_table_wants_a_template() -> None:
+    """Everything begins with one warm process."""
+    assert [StartTemplate(1)] == steps_for(Desired(count=2), [], [])
+
+
+def test_nothing_is_forked_before_the_template_is_ready() -> None:
+    """A cold template would make cold workers."""
+    steps, wake_at = plan(Desired(count=2), [template(1, Life.STARTING, deadline=NOW + 120)], [], NOW)
+    assert ([], NOW + 120) == (steps, wake_at)
+
+
+def test_a_ready_template_forks_for_every_slot_at_once() -> None:
+    """The pool is full as soon as it can be."""
+    assert [Fork(1, 1), Fork(2, 1)] == steps_for(Desired(count=2), [template(1, Life.READY)], [])
+
+
+def test_a_full_pool_wants_nothing_and_sleeps() -> None:
+    """An idle server does not wake up."""
+    workers = [worker(1, Life.READY), worker(2, Life.READY)]
+    assert ([], None) == plan(Desired(count=2), [ready_template()], workers, NOW)
+
+
+def test_a_crashed_worker_is_replaced_at_once() -> None:
+    """A slot is never empty without need."""
+    workers = [worker(1, Life.EXITED, not_before=NOW), worker(2, Life.READY)]
+    assert [Fork(1, 1)] == steps_for(Desired(count=2), [ready_template()], workers)
+
+
+def test_a_slot_waits_for_its_backoff_while_others_are_filled() -> None:
+    """A crash in a circle does not burn the processor."""
+    workers = [worker(1, Life.EXITED, strikes=3, not_before=NOW + 0.5)]
+    steps, wake_at = plan(Desired(count=2), [ready_template()], workers, NOW)
+    assert ([Fork(2, 1)], NOW + 0.5) == (steps, wake_at)
+
+
+def test_a_slot_is_not_forked_twice_in_a_generation() -> None:
+    """A worker that is on its way out keeps its name until its exit is seen."""
+    workers = [worker(1, Life.STOPPING, deadline=NOW + 5)]
+    assert [] == steps_for(Desired(count=1), [ready_template()], workers)
+
+
+# -- deadlines
+
+
+def test_a_worker_that_does_not_get_ready_is_killed() -> None:
+    """A worker that hangs at its start does not hold its slot for ever."""
+    workers = [worker(1, Life.STARTING, deadline=NOW)]
+    [step] = steps_for(Desired(count=1), [ready_template()], workers)
+    assert step == Kill(1, 1, "it did not get ready within 120 s")
+
+
+def test_a_worker_that_outlives_sigterm_is_killed_once() -> None:
+    """SIGKILL is the last word, and is said once."""
+    table = Table({1: ready_template()}, {(1, 1): worker(1, Life.STOPPING, deadline=NOW)})
+    desired = Desired(count=1)
+    [step] = steps_for(desired, [ready_template()], [*table.workers.values()])
+    assert step == Kill(1, 1)
+    table.apply(step, desired, NOW)
+    assert ([], None) == plan(desired, table.templates.values(), table.workers.values(), NOW)
+
+
+def test_a_drained_worker_is_terminated_only_when_free_or_overdue() -> None:
+    """Running requests end, but not everything waits for ever."""
+    busy = worker(1, Life.DRAINING, in_flight=1, deadline=NOW + 1)
+    free = worker(2, Life.DRAINING, in_flight=0, deadline=NOW + 1)
+    late = worker(3, Life.DRAINING, in_flight=1, deadline=NOW)
+    workers = [busy, free, late, *(worker(n, Life.READY, generation=2) for n in (1, 2, 3))]
+    steps, wake_at = plan(Desired(count=3), [ready_template(1), ready_template(2)], workers, NOW)
+    assert ([Terminate(2, 1), Terminate(3, 1)], NOW + 1) == (steps, wake_at)
+
+
+def test_a_template_that_does_not_fork_is_killed() -> None:
+    """A template that hangs is as bad as none, and looks better."""
+    hung = worker(1, Life.STARTING, pid=None, deadline=NOW + 120)
+    hung.since = NOW - FORK_TIMEOUT
+    [step] = steps_for(Desired(count=1), [ready_template()], [hung])
+    assert step == KillTemplate(1, "it did not fork a worker within 10 s")
+
+
+def test_the_fork_timeout_is_a_reason_to_wake() -> None:
+    """Nobody else would notice."""
+    asked = worker(1, Life.STARTING, pid=None, deadline=NOW + 120)
+    assert ([], NOW + FORK_TIMEOUT) == plan(Desired(count=1), [ready_template()], [asked], NOW)
+
+
+def test_a_template_that_does_not_get_ready_is_killed() -> None:
+    """A start that hangs is told of like one that fails."""
+    [step] = steps_for(Desired(count=1), [template(1, Life.STARTING, deadline=NOW)], [])
+    assert step == KillTemplate(1, "it did not get ready within 120 s")
+
+
+# -- scale
+
+
+def test_scaling_down_drains_the_highest_slots() -> None:
+    """Fewer workers, and no request cut off."""
+    workers = [worker(n, Life.READY) for n in (1, 2, 3)]
+    assert [Drain(2, 1), Drain(3, 1)] == steps_for(Desired(count=1), [ready_template()], workers)
+
+
+def test_scaling_down_keeps_what_serves_until_the_rest_does() -> None:
+    """A surplus worker is worth more than an empty pool."""
+    workers = [worker(1, Life.STARTING, deadline=NOW + 120), worker(2, Life.READY)]
+    assert [] == steps_for(Desired(count=1), [ready_template()], workers)
+
+
+def test_scaling_down_ends_what_is_only_starting() -> None:
+    """Nothing is lost with a worker that never served."""
+    workers = [worker(1, Life.READY), worker(2, Life.STARTING, deadline=NOW + 120)]
+    assert [Terminate(2, 1)] == steps_for(Desired(count=1), [ready_template()], workers)
+
+
+# -- generations
+
+
+def test_the_old_workers_go_on_while_a_new_generation_warms() -> None:
+    """A change of code costs nobody a request."""
+    workers = [worker(1, Life.READY)]
+    assert [StartTemplate(2)] == steps_for(Desired(count=1, generation=2), [ready_template()], workers)
+    warming = [ready_template(), template(2, Life.STARTING, deadline=NOW + 120)]
+    assert [] == steps_for(Desired(count=1, generation=2), warming, workers)
+
+
+def test_slots_pass_to_the_new_generation_one_at_a_time() -> None:
+    """Only one worker's memory is needed twice."""
+    desired = Desired(count=2, generation=2)
+    templates = [ready_template(), template(2, Life.READY)]
+    old = [worker(1, Life.READY), worker(2, Life.READY)]
+    assert [Fork(1, 2)] == steps_for(desired, templates, old)
+    assert [] == steps_for(desired, templates, [*old, worker(1, Life.STARTING, 2, deadline=NOW + 120)])
+    assert [Drain(1, 1), Fork(2, 2)] == steps_for(desired, templates, [*old, worker(1, Life.READY, 2)])
+
+
+def test_an_empty_slot_does_not_wait_for_its_turn() -> None:
+    """A crash in the middle of a change is mended at once."""
+    templates = [ready_template(), template(2, Life.READY)]
+    workers = [
+        worker(1, Life.READY),
+        worker(1, Life.STARTING, 2, deadline=NOW + 120),
+        worker(2, Life.EXITED, not_before=NOW),
+    ]
+    assert [Forget(2, 1), Fork(2, 2)] == steps_for(Desired(count=2, generation=2), templates, workers)
+
+
+def test_the_old_template_goes_when_its_last_worker_has() -> None:
+    """Until then it tells how its workers end."""
+    desired = Desired(count=1, generation=2)
+    templates = [ready_template(1), ready_template(2)]
+    leaving = [worker(1, Life.STOPPING, 1, deadline=NOW + 5), worker(1, Life.READY, 2)]
+    assert [] == steps_for(desired, templates, leaving)
+    gone = [worker(1, Life.EXITED, 1), worker(1, Life.READY, 2)]
+    assert [Forget(1, 1), QuitTemplate(1)] == steps_for(desired, templates, gone)
+
+
+def test_a_generation_that_fails_is_thrown_away_and_not_tried_again() -> None:
+    """A broken edit never takes the site down, nor does it fill the log."""
+    templates = [ready_template(1), template(2, Life.EXITED, strikes=1, not_before=NOW - 1)]
+    assert [] == steps_for(Desired(count=1, generation=2), templates, [worker(1, Life.READY)])
+
+
+def test_the_next_wish_tries_again() -> None:
+    """The edit has been mended."""
+    templates = [ready_template(1), template(2, Life.EXITED, strikes=1, not_before=NOW + 30)]
+    steps = steps_for(Desired(count=1, generation=3), templates, [worker(1, Life.READY)])
+    assert [StartTemplate(3)] == steps
+
+
+def test_a_generation_whose_workers_do_not_get_ready_is_thrown_away() -> None:
+    """Not every broken edit shows in the template."""
+    templates = [ready_template(1), template(2, Life.READY)]
+    workers = [worker(1, Life.READY), worker(1, Life.EXITED, 2, strikes=3, not_before=NOW + 0.5)]
+    steps = steps_for(Desired(count=1, generation=2), templates, workers)
+    assert [QuitTemplate(2, "its workers did not get ready")] == steps
+
+
+def test_without_an_older_template_a_failed_one_is_tried_again_after_its_backoff() -> None:
+    """The cause may pass: a disk that was full, a database that was away."""
+    failed = template(2, Life.EXITED, strikes=3, not_before=NOW + 0.5)
+    desired = Desired(count=1, generation=2)
+    assert ([], NOW + 0.5) == plan(desired, [failed], [], NOW)
+    assert [StartTemplate(3)] == plan(desired, [failed], [], NOW + 0.5)[0]
+
+
+def test_a_template_that_dies_is_followed_by_a_new_generation() -> None:
+    """Its workers serve until the new ones do, for nobody can fork from the dead."""
+    dead = template(1, Life.EXITED, served=2, not_before=NOW)
+    workers = [worker(1, Life.READY)]
+    assert [StartTemplate(2)] == steps_for(Desired(count=1), [dead], workers)
+
+
+def test_an_outdated_start_is_given_up_for_the_newer_one() -> None:
+    """Two edits in a row do not make two changes."""
+    templates = [ready_template(1), template(2, Life.STARTING, deadline=NOW + 120)]
+    steps = steps_for(Desired(count=1, generation=3), templates, [worker(1, Life.READY)])
+    assert [KillTemplate(2), StartTemplate(3)] == steps
+
+
+# -- stop
+
+
+def test_stopping_drains_first_and_starts_nothing() -> None:
+    """What was accepted ends before the workers do."""
+    desired = Desired(count=2, generation=2, stopping=True)
+    workers = [worker(1, Life.READY), worker(2, Life.EXITED)]
+    assert [Drain(1, 1), Forget(2, 1)] == steps_for(desired, [ready_template()], workers)
+
+
+def test_the_template_is_the_last_to_go() -> None:
+    """It tells how the others went."""
+    desired = Desired(count=1, stopping=True)
+    assert [] == steps_for(desired, [ready_template()], [worker(1, Life.STOPPING, deadline=NOW + 5)])
+    assert [QuitTemplate(1)] == steps_for(desired, [ready_template()], [])
+    assert [ForgetTemplate(1)] == steps_for(desired, [template(1, Life.EXITED)], [])
+
+
+def test_stopping_does_not_wait_for_a_template_to_warm() -> None:
+    """Ctrl-C right after the start works at once."""
+    starting = template(1, Life.STARTING, deadline=NOW + 120)
+    assert [KillTemplate(1)] == steps_for(Desired(count=1, stopping=True), [starting], [])
+
+
+# -- whether requests may wait
+
+
+BACK_OFF = worker(1, Life.EXITED, strikes=3, not_before=NOW + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("nobody", "templates", "workers"),
+    [
+        (False, [ready_template()], [worker(1, Life.READY)]),
+        (False, [template(1, Life.STARTING)], []),
+        (False, [ready_template()], [worker(1, Life.STARTING)]),
+        (False, [ready_template()], [worker(1, Life.STARTING, strikes=5)]),
+        (False, [ready_template()], [worker(1, Life.STOPPING)]),
+        (True, [ready_template()], [BACK_OFF]),
+        (False, [ready_template()], [BACK_OFF, worker(2, Life.READY)]),
+        (False, [template(2, Life.STARTING, strikes=2)], []),
+        (True, [template(4, Life.STARTING, strikes=3)], []),
+        (True, [template(4, Life.EXITED, strikes=3, not_before=NOW + 0.5)], []),
+    ],
+    ids=lambda value: " ".join(repr(one) for one in value) or "none" if isinstance(value, list) else str(value),
+)
+def test_requests_wait_only_for_what_is_expected_soon(
+    nobody: bool, templates: list[Template], workers: list[Worker]
+) -> None:
+    """A wait that leads nowhere is worse than a plain 503."""
+    assert nobody == nobody_serves(Desired(count=2), templates, workers)
+
+
+def test_while_stopping_nobody_is_expected() -> None:
+    """Who is still in line then will not be served."""
+    assert nobody_serves(Desired(count=1, stopping=True), [ready_template()], [worker(1, Life.DRAINING)])

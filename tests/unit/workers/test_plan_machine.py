@@ -1,0 +1,233 @@
+"""A machine that tries to break the planner: whatever happens, the pool recovers, and stops when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tracd_cluster.workers.plan import plan
+from tracd_cluster.workers.steps import (
+    Desired,
+    Drain,
+    Forget,
+    ForgetTemplate,
+    Fork,
+    StartTemplate,
+    Step,
+)
+from tracd_cluster.workers.table import Table
+from tracd_cluster.workers.worker import Life, Template, Worker
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """Processes that start, fail, hang and die at random, under random wishes, with the steps performed on paper."""
+
+    @initialize(
+        count=st.integers(1, 3),
+        broken=st.sets(st.integers(2, 15), max_size=8),
+        sick=st.sets(st.integers(2, 15), max_size=8),
+    )
+    def begin(self, count: int, broken: set[int], sick: set[int]) -> None:
+        self.desired = Desired(count=count)
+        self.table = Table()
+        self.now = 0.0
+        self.broken = broken
+        """Generations whose template does not get ready."""
+        self.sick = sick
+        """Generations whose workers do not get ready, as long as an older one is there."""
+        self.running: set[tuple[int, ...]] = set()
+        self.wake_at: float | None = None
+        self.turn()
+
+    # the supervisor's part, on paper
+
+    def turn(self) -> None:
+        steps: list[Step] = []
+        for _ in range(30):
+            before = repr(self.table)
+            steps, self.wake_at = plan(
+                self.desired, self.table.templates.values(), self.table.workers.values(), self.now
+            )
+            if not steps:
+                return
+            for step in steps:
+                self.perform(step)
+            assert before != repr(self.table)
+            if not self.desired.stopping and any(isinstance(step, Drain) for step in steps):
+                assert [w for w in self.table.workers.values() if w.life is Life.READY], "the last ready one drains"
+        raise AssertionError(f"the planner does not come to rest: {steps}")
+
+    def perform(self, step: Step) -> None:
+        match step:
+            case StartTemplate(generation):
+                self.running.add((generation,))
+            case Fork(number, generation):
+                assert (number, generation) not in self.running
+                self.running.add((number, generation))
+            case Forget(number, generation):
+                assert (number, generation) not in self.running
+            case ForgetTemplate(generation):
+                assert not [one for one in self.running if one[-1] == generation]
+            case _:
+                pass
+        self.table.apply(step, self.desired, self.now)
+
+    # what may happen
+
+    def those(self, *lives: Life) -> list[Worker]:
+        return [w for w in self.table.workers.values() if w.life in lives]
+
+    def templates(self, *lives: Life) -> list[Template]:
+        return [t for t in self.table.templates.values() if t.life in lives]
+
+    def unforked(self) -> Iterator[Worker]:
+        for one in self.table.workers.values():
+            if one.live and one.pid is None and self.table.templates[one.generation].live:
+                yield one
+
+    @precondition(lambda self: bool(self.templates(Life.STARTING)))
+    @rule()
+    def template_starts_or_fails(self) -> None:
+        [one] = self.templates(Life.STARTING)
+        if one.generation in self.broken:
+            self.template_ends(one)
+        else:
+            one.get_ready(self.now)
+            self.turn()
+
+    @precondition(lambda self: bool(self.templates(Life.STARTING, Life.READY, Life.STOPPING)))
+    @rule(data=st.data())
+    def template_dies(self, data: st.DataObject) -> None:
+        alive = self.templates(Life.STARTING, Life.READY, Life.STOPPING)
+        self.template_ends(data.draw(st.sampled_from(alive)))
+
+    def template_ends(self, one: Template) -> None:
+        self.running.discard((one.generation,))
+        one.end(self.now)
+        for child in self.table.workers_of(one.generation):
+            if child.pid is None:
+                self.worker_ends(child)
+        self.turn()
+
+    def worker_ends(self, one: Worker) -> None:
+        self.running.discard(one.key)
+        one.end(self.now)
+
+    @precondition(lambda self: any(self.unforked()))
+    @rule(data=st.data(), fails=st.booleans())
+    def fork_answered(self, data: st.DataObject, fails: bool) -> None:
+        one = data.draw(st.sampled_from(list(self.unforked())))
+        if fails:
+            self.worker_ends(one)
+        else:
+            one.pid = 7
+        self.turn()
+
+    @precondition(lambda self: any(w.pid for w in self.those(Life.STARTING)))
+    @rule(data=st.data())
+    def worker_starts_or_fails(self, data: st.DataObject) -> None:
+        self.worker_starts(data.draw(st.sampled_from([w for w in self.those(Life.STARTING) if w.pid])))
+        self.turn()
+
+    def worker_starts(self, one: Worker) -> None:
+        if one.generation in self.sick and len(self.templates(Life.READY)) > 1:
+            self.worker_ends(one)
+        else:
+            one.get_ready(self.now)
+            self.table.templates[one.generation].served += 1
+
+    @precondition(lambda self: any(w.live and w.pid for w in self.table.workers.values()))
+    @rule(data=st.data(), served=st.integers(0, 1))
+    def worker_exits(self, data: st.DataObject, served: int) -> None:
+        one = data.draw(st.sampled_from([w for w in self.table.workers.values() if w.live and w.pid]))
+        one.served = served if one.ready_at is not None else 0
+        self.worker_ends(one)
+        self.turn()
+
+    @precondition(lambda self: bool(self.those(Life.STARTING, Life.READY, Life.DRAINING)))
+    @rule(data=st.data())
+    def lane_is_lost(self, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(self.those(Life.STARTING, Life.READY, Life.DRAINING)))
+        one.in_flight = 0
+        one.stop(self.now, self.now + 1, "its lane was lost")
+        self.turn()
+
+    @precondition(lambda self: bool(self.those(Life.READY)))
+    @rule(count=st.integers(1, 4), busy=st.integers(0, 1), wish=st.sampled_from(["scale", "generation"]))
+    def wish(self, count: int, busy: int, wish: str) -> None:
+        if wish == "scale":
+            self.desired.count = count
+        else:
+            self.desired.generation = max(self.desired.generation, *self.table.templates) + 1
+        self.turn()
+        for one in self.those(Life.DRAINING):
+            one.in_flight = busy
+
+    @rule(seconds=st.sampled_from([0.4, 3.0, 40.0, 200.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.turn()
+
+    @invariant()
+    def records_are_sound(self) -> None:
+        self.table.check()
+        live = {w.key for w in self.table.workers.values() if w.live}
+        assert live | {(t.generation,) for t in self.table.templates.values() if t.live} == self.running
+        assert self.wake_at is None or self.wake_at > self.now
+
+    # the end of every run: quiet, then stop
+
+    def settle(self) -> None:
+        """Let everything work as it should from now on, until nothing moves any more."""
+        for _ in range(500):
+            self.turn()
+            if self.templates(Life.STARTING):
+                self.template_starts_or_fails()
+            elif forking := next(self.unforked(), None):
+                forking.pid = 7
+            elif starting := self.those(Life.STARTING):
+                self.worker_starts(starting[0])
+            elif draining := self.those(Life.DRAINING):
+                draining[0].in_flight = 0
+            elif stopping := self.those(Life.STOPPING):
+                self.worker_ends(stopping[0])
+            elif leaving := self.templates(Life.STOPPING):
+                self.template_ends(leaving[0])
+            elif self.wake_at is not None:
+                self.now = self.wake_at
+            else:
+                return
+        raise AssertionError(f"no quiet: {self.table}")
+
+    def teardown(self) -> None:
+        if not hasattr(self, "table"):
+            return
+        self.settle()
+        self.check_quiet()
+        # A wish from rest: the new generation takes over if it can, and else the old one stays.
+        self.desired.generation = max(self.table.templates) + 1
+        self.settle()
+        self.check_quiet()
+        self.desired.stopping = True
+        self.settle()
+        assert self.table.empty
+        assert set() == self.running
+
+    def check_quiet(self) -> None:
+        """The pool is what was wished for, as far as it works."""
+        current = max(t.generation for t in self.templates(Life.READY))
+        expected = {(number, current) for number in range(1, self.desired.count + 1)}
+        assert expected == set(self.table.workers)
+        assert len(expected) == len(self.those(Life.READY))
+        newest = self.table.templates[max(self.table.templates)]
+        assert newest.generation >= self.desired.generation
+        assert newest.failed or newest.generation == current
+
+
+TestPoolMachine = PoolMachine.TestCase
+TestPoolMachine.settings = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

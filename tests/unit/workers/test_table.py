@@ -1,0 +1,92 @@
+"""What each step changes in the records."""
+
+from __future__ import annotations
+
+import pytest
+
+from tracd_cluster.workers.steps import (
+    Desired,
+    Drain,
+    Forget,
+    ForgetTemplate,
+    Fork,
+    Kill,
+    KillTemplate,
+    QuitTemplate,
+    StartTemplate,
+    Step,
+    Terminate,
+)
+from tracd_cluster.workers.table import Table
+from tracd_cluster.workers.worker import NEVER, IllegalMove, Life
+
+DESIRED = Desired(count=1, start_timeout=120.0, drain_timeout=30.0, terminate_timeout=5.0)
+
+
+def table_after(*steps: Step, now: float = 100.0) -> Table:
+    """Take steps from nothing."""
+    table = Table()
+    for step in steps:
+        table.apply(step, DESIRED, now)
+    return table
+
+
+def test_the_life_of_a_worker_by_steps() -> None:
+    """Each step sets the deadline of the next harsher one."""
+    table = table_after(StartTemplate(1), Fork(2, 1))
+    one = table.workers[2, 1]
+    assert (Life.STARTING, 220.0) == (one.life, one.deadline)
+    one.get_ready(101.0)
+    table.apply(Drain(2, 1), DESIRED, 102.0)
+    assert (Life.DRAINING, 132.0) == (one.life, one.deadline)
+    table.apply(Terminate(2, 1), DESIRED, 103.0)
+    assert (Life.STOPPING, 108.0) == (one.life, one.deadline)
+    table.apply(Kill(2, 1), DESIRED, 108.0)
+    assert (Life.STOPPING, NEVER) == (one.life, one.deadline)
+    one.end(109.0)
+    table.apply(Forget(2, 1), DESIRED, 110.0)
+    assert {} == table.workers
+
+
+def test_the_life_of_a_template_by_steps() -> None:
+    """The same for the process they come from."""
+    table = table_after(StartTemplate(1))
+    one = table.templates[1]
+    assert (Life.STARTING, 220.0) == (one.life, one.deadline)
+    table.apply(QuitTemplate(1, "thrown away"), DESIRED, 101.0)
+    assert (Life.STOPPING, 106.0, "thrown away") == (one.life, one.deadline, one.fault)
+    table.apply(KillTemplate(1), DESIRED, 106.0)
+    assert one.killed
+    one.end(107.0)
+    table.apply(ForgetTemplate(1), DESIRED, 108.0)
+    assert table.empty
+
+
+def test_successors_inherit_strikes() -> None:
+    """Else nobody would ever wait."""
+    table = table_after(StartTemplate(1), Fork(1, 1))
+    table.workers[1, 1].end(101.0)
+    table.templates[1].end(101.0)
+    table.apply(Fork(1, 1), DESIRED, 102.0)
+    table.apply(StartTemplate(2), DESIRED, 102.0)
+    assert (Life.STARTING, 1) == (table.workers[1, 1].life, table.workers[1, 1].strikes)
+    assert 1 == table.templates[2].strikes
+
+
+@pytest.mark.parametrize("step", [Fork(1, 1), Forget(1, 1), ForgetTemplate(1), StartTemplate(1), Drain(1, 1)])
+def test_a_step_that_cannot_be_changes_nothing(step: Step) -> None:
+    """A live process is never overwritten nor forgotten."""
+    table = table_after(StartTemplate(1), Fork(1, 1))
+    before = repr(table)
+    with pytest.raises(IllegalMove):
+        table.apply(step, DESIRED, 101.0)
+    assert before == repr(table)
+
+
+def test_workers_of_a_generation_are_those_alive() -> None:
+    """The exited ones need no one to look after them."""
+    table = table_after(StartTemplate(1), Fork(1, 1), Fork(2, 1))
+    table.workers[1, 1].end(101.0)
+    assert [table.workers[2, 1]] == table.workers_of(1)
+    assert [] == table.workers_of(2)
+    table.check()

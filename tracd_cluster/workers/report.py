@@ -1,0 +1,106 @@
+"""What the supervisor says of its processes: the lines of the log, and the table as plain values."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+
+from tracd_cluster.workers.control import Ready
+from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.steps import Desired
+from tracd_cluster.workers.table import Table
+from tracd_cluster.workers.worker import Life, Template, Worker, WorkerKey
+
+
+def how_ended(process: Worker | Template, ending: Ending) -> str:
+    """Say how a process ended, and name our own reason where it was we who killed it."""
+    if process.killed and process.fault and ending.status in (-signal.SIGKILL, None):
+        return f"was killed because {process.fault}"
+    return ending.how
+
+
+def next_worker(worker: Worker, desired: Desired) -> str:
+    """Say what becomes of the slot of a worker that has ended."""
+    if desired.stopping or worker.number > desired.count:
+        return ""
+    wait = worker.not_before - worker.since
+    return f"; the next one is started in {wait:g} s" if wait > 0 else "; replaced"
+
+
+def drain_over(worker: Worker, desired: Desired) -> str:
+    """Say that a worker is terminated though it is at work."""
+    return f"{worker} is cut off after {desired.drain_timeout:g} s of draining, requests under way: {worker.in_flight}"
+
+
+def terminate_over(worker: Worker, desired: Desired) -> str:
+    """Say that a worker is killed though it was only to end."""
+    return f"{worker} did not end within {desired.terminate_timeout:g} s of SIGTERM and is killed"
+
+
+def template_ready(template: Template, ready: Ready) -> str:
+    """Say that a template can fork."""
+    state = "warm" if ready.preloaded else "not warmed: each worker warms itself"
+    return f"{template} is ready after {ready.seconds:.2f} s, {len(ready.files)} files loaded, {state}"
+
+
+def template_ended(template: Template, ending: Ending) -> str:
+    """Say how a template ended: in its own words where it had some."""
+    if template.asked_to_end:
+        return f"{template} has ended as asked: it {ending.how}"
+    if ending.failed is not None:
+        return f"{template} cannot {ending.failed.step}: {ending.failed.error}"
+    return f"{template} {how_ended(template, ending)}{ending.words}"
+
+
+def cannot_start(ending: Ending, text: str) -> str:
+    """Say why serving cannot begin, for one who does not know of templates; ``text`` is what the log would say."""
+    if ending.failed is not None:
+        return f"cannot {ending.failed.step}: {ending.failed.error}"
+    return f"cannot start: {text}"
+
+
+def next_template(template: Template, table: Table, desired: Desired) -> str:
+    """Say who serves, and what comes, after the end of a template."""
+    if desired.stopping:
+        return ""
+    serving = sorted({w.generation for w in table.workers.values() if w.life is Life.READY})
+    on = f"; workers of generation {serving[-1]} go on" if serving else ""
+    forking = any(other.life is Life.READY for other in table.templates.values())
+    if template.failed and forking:
+        return f"{on}, and this generation is thrown away"
+    wait = template.not_before - template.since
+    return f"{on}; the next template is started " + (f"in {wait:g} s" if wait > 0 else "at once")
+
+
+def snapshot(desired: Desired, table: Table, served: Mapping[WorkerKey, int], now: float) -> dict[str, object]:
+    """Give what is wanted and what there is as plain values; ``served`` is what the open lanes have counted."""
+    return {
+        "workers_wanted": desired.count,
+        "generation_wanted": desired.generation,
+        "stopping": desired.stopping,
+        "templates": [
+            {**_plain(template, now), "served": template.served, "files": len(template.files)}
+            for template in table.templates.values()
+        ],
+        "workers": [
+            {
+                **_plain(worker, now),
+                "number": worker.number,
+                "in_flight": worker.in_flight if worker.life is Life.DRAINING else None,
+                "served": served.get(worker.key, worker.served),
+            }
+            for worker in table.workers.values()
+        ],
+    }
+
+
+def _plain(process: Worker | Template, now: float) -> dict[str, object]:
+    return {
+        "generation": process.generation,
+        "pid": process.pid,
+        "life": process.life.value,
+        "seconds": now - process.since,
+        "healthy": process.healthy,
+        "fault": process.fault,
+        "strikes": process.strikes,
+    }

@@ -1,0 +1,348 @@
+"""Keeps the pool as it is wanted: gathers events, plans, performs the steps, and owns the one timer.
+
+What is decided is decided in ``plan``, what is known stands in ``table``; here is only what touches processes and
+lanes. Every event ends in ``_turn``, which asks the planner until it has nothing to say.
+
+Lifetime. ``_processes`` holds a template's process from its start until its record is forgotten, which is not before
+its workers have exited: it is the way to their signals. ``_lanes`` holds a worker's lanes from its fork until they
+are withdrawn for good and closed: when it is terminated, when one of them is lost, or when its exit is seen.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from tracd_cluster.balancer import Balancer, Lane
+from tracd_cluster.errors import NobodyServing
+from tracd_cluster.settings import PoolSettings
+from tracd_cluster.workers import control, report, steps
+from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.lanes import OpenLane, WorkerLanes
+from tracd_cluster.workers.plan import nobody_serves, plan
+from tracd_cluster.workers.steps import Desired, Step
+from tracd_cluster.workers.table import Table
+from tracd_cluster.workers.template_process import Owner, TemplateProcess
+from tracd_cluster.workers.worker import FREE_STRIKES, Life, Worker, WorkerKey
+
+LOST_GRACE = 1.0
+"""Seconds in which a worker that lost a lane may end by itself, so that its own status is seen and not ours."""
+
+log = Logger()
+
+
+class RunningTemplate(Protocol):
+    """A template's process, as the supervisor uses it."""
+
+    pid: int
+
+    def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
+
+    def signal_worker(self, number: int, signal_number: int) -> None: ...
+
+    def quit(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+Launch = Callable[[int, Owner], RunningTemplate]
+"""Starts the template of a generation, which tells the owner what becomes of it; raises OSError if it cannot."""
+
+
+class Supervisor(Service):
+    """Starts the workers, watches them, replaces them, and ends them.
+
+    ``fatal`` is called at most once, with a message for the operator, when the first start fails. ``launch`` is for
+    tests, which then need no more of the reactor than its clock.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        balancer: Balancer,
+        reactor: Any,
+        open_lane: OpenLane,
+        fatal: Callable[[str], None],
+        launch: Launch | None = None,
+    ) -> None:
+        self.table = Table()
+        self.desired = Desired(
+            count=settings.workers,
+            start_timeout=settings.start_timeout,
+            drain_timeout=settings.drain_timeout,
+            terminate_timeout=settings.terminate_timeout,
+        )
+        self._threads = settings.threads
+        self._balancer = balancer
+        self._clock: IReactorTime = reactor
+        self._launch: Launch = launch or partial(TemplateProcess, reactor, settings)
+        self._open_lane = open_lane
+        self._fatal: Callable[[str], None] | None = fatal
+        self._processes: dict[int, RunningTemplate] = {}
+        self._lanes: dict[WorkerKey, WorkerLanes] = {}
+        self._timer: IDelayedCall | None = None
+        self._in_turn = False
+        self._emptied: Deferred[None] | None = None
+        balancer.drained = self._lane_drained
+
+    def __repr__(self) -> str:
+        return f"<Supervisor, wants {self.desired.count}, has {list(self.table.workers.values())}>"
+
+    # -- wishes
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Start the first template."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._turn()
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802
+        """Let running requests end, then end everything; the Deferred fires when no process is left."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        self._emptied = Deferred()
+        emptied = self._emptied
+        self.desired.stopping = True
+        self._turn()
+        return emptied
+
+    def scale(self, count: int) -> None:
+        """Have this many workers from now on."""
+        if count < 1:
+            raise ValueError(f"{count} workers cannot serve")
+        self.desired.count = count
+        self._turn()
+
+    def new_generation(self) -> None:
+        """Have everything anew, from the code and settings as they are now."""
+        newest = max(self.table.templates, default=0)
+        self.desired.generation = max(self.desired.generation, newest) + 1
+        self._turn()
+
+    def snapshot(self) -> dict[str, object]:
+        """Give the table as plain values, for a status page."""
+        served = {key: lanes.served for key, lanes in self._lanes.items()}
+        return report.snapshot(self.desired, self.table, served, self._clock.seconds())
+
+    # -- what the templates tell (Owner)
+
+    def template_ready(self, generation: int, ready: control.Ready) -> None:
+        template = self.table.templates[generation]
+        if template.life is Life.STARTING:
+            template.get_ready(self._clock.seconds())
+            template.files = ready.files
+            log.info("{text}", text=report.template_ready(template, ready))
+            for warning in ready.warnings:
+                log.warn("{template}: {warning}", template=template, warning=warning)
+        self._turn()
+
+    def template_ended(self, generation: int, ending: Ending) -> None:
+        template = self.table.templates[generation]
+        asked, was_ready = template.asked_to_end, template.ready_at is not None
+        text = report.template_ended(template, ending)
+        template.end(self._clock.seconds(), ending.from_outside and not template.killed)
+        then = report.next_template(template, self.table, self.desired)
+        if ending.failed is not None and ending.failed.traceback:
+            log.info("{template}: {traceback}", template=template, traceback=ending.failed.traceback)
+        if asked:
+            log.info("{text}", text=text)
+        elif was_ready:
+            log.error("{text}{then}", text=text, then=then)
+        elif not self._give_up(report.cannot_start(ending, text)):
+            log.critical("{text}{then}", text=text, then=then)
+        self._turn()
+
+    def worker_forked(self, generation: int, number: int, pid: int) -> None:
+        worker = self.table.workers[number, generation]
+        worker.pid = pid
+        if worker.life is Life.STOPPING:
+            self._processes[generation].signal_worker(number, signal.SIGTERM)
+        self._check_ready(worker)
+        self._turn()
+
+    def fork_failed(self, generation: int, number: int, error: str) -> None:
+        worker = self.table.workers[number, generation]
+        self._worker_over(worker, f"could not be forked: {error}")
+
+    def worker_ended(self, generation: int, number: int, ending: Ending) -> None:
+        worker = self.table.workers[number, generation]
+        how = report.how_ended(worker, ending)
+        self._worker_over(worker, how, ending.words, ending.from_outside and not worker.killed)
+
+    def _worker_over(self, worker: Worker, how: str, words: str = "", from_outside: bool = False) -> None:
+        """Note the end of a worker, say how it came, in one line, and see to its replacement."""
+        asked = worker.asked_to_end
+        self._drop_lanes(worker)
+        worker.end(self._clock.seconds(), from_outside)
+        if asked:
+            log.info("{worker} has ended as asked: it {how}", worker=worker, how=how)
+        elif worker.strikes <= FREE_STRIKES or not self._give_up(f"cannot start: {worker} {how}{words}"):
+            then = report.next_worker(worker, self.desired)
+            log.error("{worker} {how}{then}{words}", worker=worker, how=how, then=then, words=words)
+        self._turn()
+
+    def _give_up(self, why: str) -> bool:
+        """End everything if nothing has ever served: a start that fails is the operator's to mend."""
+        if self._fatal is None or self.desired.stopping:
+            return False
+        fatal, self._fatal = self._fatal, None
+        self.desired.stopping = True
+        fatal(why)
+        return True
+
+    # -- what the lanes tell
+
+    def _check_ready(self, worker: Worker) -> None:
+        """Put a worker to use once its fork is known and all its lanes have answered, in whichever order."""
+        lanes = self._lanes.get(worker.key)
+        if worker.life is not Life.STARTING or worker.pid is None or lanes is None or not lanes.answered:
+            return
+        worker.get_ready(self._clock.seconds())
+        self.table.templates[worker.generation].served += 1
+        self._fatal = None
+        log.info("{worker} is ready", worker=worker)
+        for lane in lanes.lanes:
+            # The first request may kill it while its other lanes are being added.
+            if worker.key in self._lanes:
+                self._balancer.add(lane)
+
+    def _probes_answered(self, key: WorkerKey) -> None:
+        self._check_ready(self.table.workers[key])
+        self._turn()
+
+    def _lane_lost(self, key: WorkerKey, lane: Lane, why: str) -> None:
+        worker = self.table.workers[key]
+        if worker.live and worker.life is not Life.STOPPING:
+            now = self._clock.seconds()
+            worker.stop(now, now + LOST_GRACE, f"its lane was lost ({why})")
+        self._drop_lanes(worker)
+        self._turn()
+
+    def _lane_drained(self, lane: Lane) -> None:
+        for key, lanes in self._lanes.items():
+            if lane in lanes.lanes:
+                self.table.workers[key].in_flight -= 1
+                self._turn()
+                break
+
+    def _drop_lanes(self, worker: Worker) -> None:
+        """Withdraw and close a worker's lanes; what ran on them is lost, and counts as served (Note [Strikes])."""
+        lanes = self._lanes.pop(worker.key, None)
+        if lanes is not None:
+            worker.served = lanes.served + lanes.withdraw(self._balancer) + worker.in_flight
+            worker.in_flight = 0
+            lanes.close()
+
+    # -- planning and performing
+
+    def _turn(self) -> None:
+        """Plan and perform until there is nothing to do now, then sleep until there may be."""
+        if self._in_turn:
+            # A step had an effect at once; the turn under way plans again after it.
+            return
+        self._in_turn = True
+        try:
+            wake_at = self._perform_all()
+        finally:
+            self._in_turn = False
+        self._set_timer(wake_at)
+        self._tell_balancer()
+        if self._emptied is not None and self.table.empty:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def _perform_all(self) -> float | None:
+        while True:
+            now = self._clock.seconds()
+            planned, wake_at = plan(self.desired, self.table.templates.values(), self.table.workers.values(), now)
+            if not planned:
+                return wake_at
+            # All records first: what a step does to one process may have an effect on another at once.
+            for step in planned:
+                self.table.apply(step, self.desired, now)
+            for step in planned:
+                self._perform(step)
+
+    def _perform(self, step: Step) -> None:
+        match step:
+            case steps.StartTemplate(generation):
+                self._start_template(generation)
+            case steps.QuitTemplate(generation):
+                self._processes[generation].quit()
+            case steps.KillTemplate(generation):
+                self._processes[generation].kill()
+            case steps.ForgetTemplate(generation):
+                self._processes.pop(generation, None)
+            case steps.Fork(number, generation):
+                self._fork(self.table.workers[number, generation])
+            case steps.Drain(number, generation):
+                self._drain(self.table.workers[number, generation])
+            case steps.Terminate(number, generation):
+                self._terminate(self.table.workers[number, generation])
+            case steps.Kill(number, generation):
+                self._kill(self.table.workers[number, generation])
+
+    def _start_template(self, generation: int) -> None:
+        try:
+            process = self._launch(generation, self)
+        except OSError as error:
+            failed = control.Failed("start its process", str(error), "")
+            self.template_ended(generation, Ending(status=None, failed=failed))
+        else:
+            self._processes[generation] = process
+            self.table.templates[generation].pid = process.pid
+
+    def _fork(self, worker: Worker) -> None:
+        key = worker.key
+        lost = partial(self._lane_lost, key)
+        try:
+            lanes = WorkerLanes(self._threads, f"worker {worker.number}", self._open_lane, lost)
+            self._lanes[key] = lanes
+            self._processes[worker.generation].fork(worker.number, lanes.theirs)
+        except OSError as error:
+            self.fork_failed(worker.generation, worker.number, str(error))
+        else:
+            lanes.probe(partial(self._probes_answered, key))
+
+    def _drain(self, worker: Worker) -> None:
+        lanes = self._lanes.get(worker.key)
+        if lanes is not None:
+            worker.in_flight = lanes.withdraw(self._balancer)
+
+    def _terminate(self, worker: Worker) -> None:
+        if worker.in_flight:
+            log.warn("{text}", text=report.drain_over(worker, self.desired))
+        self._drop_lanes(worker)
+        self._processes[worker.generation].signal_worker(worker.number, signal.SIGTERM)
+
+    def _kill(self, worker: Worker) -> None:
+        if worker.healthy:
+            log.warn("{text}", text=report.terminate_over(worker, self.desired))
+        self._drop_lanes(worker)
+        self._processes[worker.generation].signal_worker(worker.number, signal.SIGKILL)
+
+    def _set_timer(self, wake_at: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wake_at is not None:
+            self._timer = self._clock.callLater(max(0.0, wake_at - self._clock.seconds()), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._turn()
+
+    def _tell_balancer(self) -> None:
+        """Have requests refused while nobody serves nor will soon, and lined up otherwise."""
+        nobody = nobody_serves(self.desired, self.table.templates.values(), self.table.workers.values())
+        if nobody and self._balancer.nobody is None:
+            why = "the server is stopping" if self.desired.stopping else "no worker can be started at the moment"
+            self._balancer.refuse_all(NobodyServing(why))
+        elif not nobody and self._balancer.nobody is not None:
+            self._balancer.expect()

@@ -1,0 +1,103 @@
+"""The table of all processes, and what each step of a plan changes in it.
+
+The records' half of performing a step is here, apart from the processes' half in ``supervisor``: so the planner is
+tested against the very changes its steps make. A step always changes its record, hence it is never asked for twice.
+
+Lifetime. A worker's record is made by Fork and goes by Forget, or by the Fork of its successor, which takes over
+its strikes. A template's record is made by StartTemplate and goes by ForgetTemplate. Only records of exited
+processes go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tracd_cluster.workers.steps import (
+    Desired,
+    Drain,
+    Forget,
+    ForgetTemplate,
+    Fork,
+    Kill,
+    KillTemplate,
+    QuitTemplate,
+    StartTemplate,
+    Step,
+    Terminate,
+)
+from tracd_cluster.workers.worker import NEVER, IllegalMove, Life, Template, Worker, WorkerKey, check_invariants
+
+
+@dataclass(slots=True)
+class Table:
+    """The records, and nothing but the records."""
+
+    templates: dict[int, Template] = field(default_factory=dict)
+    workers: dict[WorkerKey, Worker] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no process is left, nor a memory of one."""
+        return not self.templates and not self.workers
+
+    def workers_of(self, generation: int) -> list[Worker]:
+        """Give the live workers of a generation."""
+        return [worker for worker in self.workers.values() if worker.live and worker.generation == generation]
+
+    def check(self) -> None:
+        """Assert the invariants of the records."""
+        check_invariants(self.templates.values(), self.workers.values())
+
+    def apply(self, step: Step, desired: Desired, now: float) -> None:
+        """Change the records as ``step`` says; the processes follow, or are already gone."""
+        match step:
+            case StartTemplate(generation):
+                self._start_template(generation, desired, now)
+            case QuitTemplate(generation, fault):
+                self.templates[generation].stop(now, now + desired.terminate_timeout, fault)
+            case KillTemplate(generation, fault):
+                self.templates[generation].stop(now, NEVER, fault)
+            case ForgetTemplate(generation):
+                if self.templates[generation].live:
+                    raise IllegalMove(f"{self.templates[generation]!r} cannot be forgotten")
+                del self.templates[generation]
+            case Fork(number, generation):
+                self._fork(number, generation, desired, now)
+            case Drain(number, generation):
+                worker = self.workers[number, generation]
+                worker.move(Life.DRAINING, now, now + desired.drain_timeout)
+            case Terminate(number, generation):
+                self.workers[number, generation].stop(now, now + desired.terminate_timeout)
+            case Kill(number, generation, fault):
+                self.workers[number, generation].stop(now, NEVER, fault)
+            case Forget(number, generation):
+                self._forget(number, generation)
+
+    def _start_template(self, generation: int, desired: Desired, now: float) -> None:
+        before = max(self.templates.values(), key=lambda template: template.generation, default=None)
+        if before is not None and before.generation >= generation:
+            raise IllegalMove(f"generation {generation} cannot follow {before!r}")
+        self.templates[generation] = Template(
+            generation=generation,
+            since=now,
+            deadline=now + desired.start_timeout,
+            strikes=before.strikes if before is not None and not before.live else 0,
+        )
+
+    def _fork(self, number: int, generation: int, desired: Desired, now: float) -> None:
+        before = self.workers.get((number, generation))
+        if before is not None and before.live:
+            raise IllegalMove(f"{before!r} has no successor yet")
+        self.workers[number, generation] = Worker(
+            number=number,
+            generation=generation,
+            since=now,
+            deadline=now + desired.start_timeout,
+            strikes=before.strikes if before is not None else 0,
+        )
+
+    def _forget(self, number: int, generation: int) -> None:
+        worker = self.workers[number, generation]
+        if worker.live:
+            raise IllegalMove(f"{worker!r} cannot be forgotten")
+        del self.workers[number, generation]
