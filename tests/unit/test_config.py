@@ -12,6 +12,7 @@ from tracd_cluster.errors import ConfigError
 
 @pytest.fixture
 def env(tmp_path: Path) -> str:
+    """Give a folder that stands for an environment."""
     return str(tmp_path)
 
 

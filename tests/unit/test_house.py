@@ -44,6 +44,7 @@ LONGEST = 350
 
 
 def room_of(module: Path) -> str:
+    """Name the room that a module stands in."""
     parts = module.relative_to(HOUSE).parts
     return parts[0] if len(parts) > 1 else module.stem
 

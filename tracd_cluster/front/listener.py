@@ -13,7 +13,7 @@ from twisted.application import service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -104,7 +104,10 @@ class Front(service.Service):
             self._listen(description)
 
     def _listen(self, description: str) -> None:
-        endpoint: IStreamServerEndpoint = serverFromString(self._reactor, description)
+        try:
+            endpoint = serverFromString(self._reactor, description)  # type: ignore[no-untyped-call]
+        except (ValueError, TypeError, KeyError) as error:
+            raise StartError(f"cannot listen on {description}: it is not an endpoint of Twisted's ({error})") from None
         problems: list[Failure] = []
         opening = endpoint.listen(ClientFactory(self, b"http"))
         opening.addCallbacks(self.ports.append, problems.append)

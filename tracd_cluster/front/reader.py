@@ -11,6 +11,7 @@ from tracd_cluster.front.head import Head
 from tracd_cluster.rewrite.headers import Field
 from tracd_cluster.settings import FrontSettings
 
+
 class Request(Protocol):
     """What a request becomes when its head has been read."""
 

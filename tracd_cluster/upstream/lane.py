@@ -142,7 +142,16 @@ class Lane:
         self.send(Probe(), PROBE, None)
 
     def close(self) -> None:
-        """Close the connection; an exchange under way is told that its worker is lost."""
+        """Close the connection; an exchange under way gets what has come of its answer, or is told of the loss."""
+        while self._exchange is not None and not self._closed:
+            # The worker may have written all of it before it ended, and the reactor not have told yet.
+            try:
+                data = self._recv(READ_SIZE)
+            except OSError:
+                break
+            if not data:
+                break
+            self._take(data)
         self._shut(WorkerLost("its lane was closed"))
 
     # -- the reactor's side
@@ -165,18 +174,7 @@ class Lane:
             return CONNECTION_LOST
         if not data:
             return CONNECTION_DONE
-        reader = self._reader
-        exchange = self._exchange
-        try:
-            reader.feed(data)
-        except MalformedAnswer as error:
-            self._end(error)
-            return None
-        if exchange is None:
-            return None
-        exchange.answer(reader)
-        if reader.ended and not self._unsent and self._body is None and self._exchange is exchange:
-            self._release()
+        self._take(data)
         return None
 
     def doWrite(self) -> Any:  # noqa: N802
@@ -199,6 +197,20 @@ class Lane:
         self._end(WorkerLost("it closed its lane"))
 
     # -- inside
+
+    def _take(self, data: bytes) -> None:
+        """Read ``data`` as (more of) the answer and hand it on."""
+        reader = self._reader
+        exchange = self._exchange
+        try:
+            reader.feed(data)
+        except MalformedAnswer as error:
+            self._end(error)
+            return
+        assert exchange is not None
+        exchange.answer(reader)
+        if reader.ended and not self._unsent and self._body is None and self._exchange is exchange:
+            self._release()
 
     def _write(self) -> Exception | None:
         """Send what the socket takes; give the reason when it takes nothing ever again."""

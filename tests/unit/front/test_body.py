@@ -6,6 +6,7 @@ from tracd_cluster.front.body import Body
 
 
 def read_all(body: Body) -> bytes:
+    """Read a body from its start to its end."""
     data = body.start()
     while more := body.read(7):
         data += more

@@ -196,6 +196,7 @@ REQUESTS = [
 
 
 def run(pieces: list[bytes]) -> tuple[int, list[bytes], list[bytes], bool]:
+    """Play pieces to a front, and count the answers, with what arrived and whether it is over."""
     front, _ = make_front()
     lane = FakeLane(front).always_ok()
     front.balancer.add(lane)

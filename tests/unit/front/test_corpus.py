@@ -13,6 +13,7 @@ CASES = load()
 
 
 def fold(name: str) -> str:
+    """Fold a field name as WSGI does."""
     return name.strip().lower().replace("_", "-")
 
 
@@ -31,6 +32,7 @@ def play(case: Case, pieces: list[bytes]) -> tuple[Wire, FakeLane]:
 
 
 def check(case: Case, wire: Wire, lane: FakeLane) -> None:
+    """Compare what came of a case with what must."""
     reached = [b" ".join(head.split(b" ", 2)[:2]).decode("latin-1") for head in lane.heads]
     assert (list(case.answers), case.closed, list(case.reaches)) == (statuses(wire.take()), wire.over, reached)
     lines = lane.heads[-1].decode("latin-1").split("\r\n")[1:] if lane.heads else []

@@ -25,6 +25,7 @@ ANSWERS = {
 
 
 def read(pieces: list[bytes], no_body: bool = False) -> AnswerReader:
+    """Feed pieces to a reader."""
     reader = AnswerReader()
     reader.start(no_body)
     for piece in pieces:

@@ -1,0 +1,83 @@
+"""WSGI applications that do what Trac should never do, served by real workers in place of Trac."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+StartResponse = Callable[..., Callable[[bytes], object]]
+
+
+def misbehaving(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Do what the path says."""
+    deed = DEEDS[environ["PATH_INFO"].strip("/")]
+    return deed(environ, start_response)
+
+
+def hello(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Answer well."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello\n"]
+
+
+def pid(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Tell which process serves."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d" % os.getpid()]
+
+
+def digest(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Tell what has arrived: its length and its hash."""
+    found = hashlib.sha256()
+    length = 0
+    while data := environ["wsgi.input"].read(65536):
+        found.update(data)
+        length += len(data)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{length} {found.hexdigest()}".encode()]
+
+
+def hang(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Never come back."""
+    while True:
+        time.sleep(60)
+
+
+def raise_(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Fail before anything has left."""
+    raise RuntimeError("the application is broken")
+
+
+def fail_halfway(environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
+    """Fail after a part has left."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"x" * 200_000
+    raise RuntimeError("halfway")
+
+
+def die(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Take the process along."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return []
+
+
+def stream(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Give ten megabytes of unknown length."""
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return (bytes([n % 256]) * 100_000 for n in range(100))
+
+
+DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
+    "": hello,
+    "pid": pid,
+    "digest": digest,
+    "hang": hang,
+    "raise": raise_,
+    "halfway": fail_halfway,
+    "die": die,
+    "stream": stream,
+}

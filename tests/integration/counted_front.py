@@ -1,0 +1,94 @@
+"""A front that counts its own Python calls: a program for test_hot_path.py.
+
+``counted_front.py PORT REQUESTS``: serves a trivial application over real lanes with two forked workers; after 200
+requests it counts the Python calls of the next REQUESTS, prints calls per request as its last line, and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from types import FrameType
+from typing import Any
+
+from twisted.internet import reactor as any_reactor  # noqa: TID251 - this is a program, not a test
+
+from tracd_cluster.balancer import Balancer
+from tracd_cluster.front.listener import Front
+from tracd_cluster.settings import FrontSettings
+from tracd_cluster.tracd.worker import LaneEnd
+from tracd_cluster.tracd.wsgi import constant_environ
+from tracd_cluster.upstream.lane import Lane
+
+reactor: Any = any_reactor
+
+WARM = 200
+
+
+def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer as small as Trac's smallest."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Cache-Control", "must-revalidate")])
+    return [b"hello\n"]
+
+
+def fork_worker(others: list[socket.socket]) -> socket.socket:
+    """Fork a worker that serves one lane; give the front's end of it, which no later worker may hold open."""
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        for sock in (ours, *others):
+            sock.close()
+        LaneEnd(theirs, hello, constant_environ(None, 1, ""), None).serve()
+        os._exit(0)
+    theirs.close()
+    return ours
+
+
+class Counter:
+    """Counts Python calls from the WARMth release of a lane to the end of the run."""
+
+    def __init__(self, balancer: Balancer, requests: int) -> None:
+        self.calls = 0
+        self.requests = 0
+        self._wanted = requests
+        self._balancer = balancer
+        self._release = balancer.release
+
+    def release(self, lane: Any) -> None:
+        """Count a request that has ended, in place of the balancer's own."""
+        self.requests += 1
+        if self.requests == WARM:
+            self.calls = 0
+            sys.setprofile(self.profile)
+        elif self.requests == WARM + self._wanted:
+            sys.setprofile(None)
+            # One call in each request is this method's own.
+            print(f"{self.calls / self._wanted - 1:.2f}", flush=True)  # noqa: T201
+            reactor.stop()
+        self._release(lane)
+
+    def profile(self, frame: FrameType, event: str, argument: object) -> None:
+        """Count a call of a Python function."""
+        if event == "call":
+            self.calls += 1
+
+
+def main() -> None:
+    """Serve, count, print, end."""
+    port, requests = int(sys.argv[1]), int(sys.argv[2])
+    balancer = Balancer(1000)
+    counter = Counter(balancer, requests)
+    front = Front(FrontSettings(endpoints=(f"tcp:{port}:interface=127.0.0.1",)), 30.0, balancer, reactor)
+    lanes: list[socket.socket] = []
+    for number in (1, 2):
+        lanes.append(fork_worker(lanes))
+        balancer.add(Lane(lanes[-1], f"worker {number}", lambda lane, why: None, reactor, balancer))
+    balancer.release = counter.release  # type: ignore[method-assign]
+    front.privilegedStartService()
+    front.startService()
+    print("ready", flush=True)  # noqa: T201
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
