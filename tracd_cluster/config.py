@@ -44,10 +44,10 @@ def port(text: str) -> int:
     return int(text)
 
 
-def count(text: str) -> int:
-    """Read a number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+def threads(text: str) -> int:
+    """Read a number of threads; all their lanes have to fit into one message to the template (unix(7), SCM_RIGHTS)."""
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 64")
     return int(text)
 
 
@@ -129,7 +129,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         "--workers", type=workers, default="auto", metavar="N", help="worker processes (default: auto, one per CPU)"
     )
     group.add_argument(
-        "--threads", type=count, default=pool.threads, metavar="N",
+        "--threads", type=threads, default=pool.threads, metavar="N",
         help="requests one worker handles at a time; Trac is safest with one (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(

@@ -25,7 +25,7 @@ def test_a_proxied_request_stays_within_its_budget_of_calls() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = [sys.executable, str(Path(__file__).parent / "counted_front.py"), str(port), str(REQUESTS)]
+    program = [sys.executable, "-m", "tests.integration.counted_front", str(port), str(REQUESTS)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as front:
         assert front.stdout is not None
         try:

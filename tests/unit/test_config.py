@@ -64,7 +64,7 @@ def test_sizes_and_times(env: str) -> None:
         (["--max-body", "lots"], "argument --max-body: 'lots' is not a size such as 65536, 64k or 1G"),
         (["--queue-timeout", "-1"], "argument --queue-timeout: '-1' is not a number of seconds above 0"),
         (["--base-path", "/a/../b"], "argument --base-path: '/a/../b' is not the path of a URL"),
-        (["--threads", "none"], "argument --threads: 'none' is not a number of at least 1"),
+        (["--threads", "none"], "argument --threads: 'none' is not a number from 1 to 64"),
         (["/no/such"], "path '/no/such' does not exist; a Trac environment was expected"),
         (["/etc/hostname"], "path '/etc/hostname' is not a folder"),
         (["--bogus"], "unrecognized arguments: --bogus"),

@@ -1,0 +1,1 @@
+"""Measures this package against its peers, side by side: ``make bench``."""

@@ -1,0 +1,201 @@
+"""The run as numbers (JSON) and as the tables of the README (Markdown)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from math import prod
+from statistics import median
+from typing import Any
+
+from tests.bench.ideal import Ideal
+from tests.bench.life import Loss
+from tests.bench.peers import FRONTS, PAGES, Gunicorn, NginxTracd, Ours
+from tests.bench.workloads import DISTURBED, MIXED, WORKLOADS, Sample
+
+OURS, NGINX, GUNICORN = Ours.name, NginxTracd.name, Gunicorn.name
+RIVALS = (NGINX, GUNICORN)
+MEAN = "geometric mean of the five above"
+
+
+@dataclass
+class Run:
+    """Everything that was measured."""
+
+    about: dict[str, Any] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    pss: dict[str, list[float]] = field(default_factory=dict)
+    replace: dict[str, list[float]] = field(default_factory=dict)
+    successor: dict[str, list[float]] = field(default_factory=dict)
+    losses: dict[str, list[Loss]] = field(default_factory=dict)
+    starts: dict[str, list[float]] = field(default_factory=dict)
+    fronts: list[Sample] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Run:
+        """Read what ``as_json`` gave."""
+        run = cls(**found)
+        run.samples = [Sample(**each) for each in found["samples"]]
+        run.fronts = [Sample(**each) for each in found["fronts"]]
+        run.losses = {peer: [Loss(**each) for each in losses] for peer, losses in found["losses"].items()}
+        return run
+
+    def of(self, peer: str, workload: str, samples: list[Sample] | None = None) -> list[Sample]:
+        """Give the measurements of one peer, in the order of the repetitions."""
+        return [s for s in (self.samples if samples is None else samples) if (s.peer, s.workload) == (peer, workload)]
+
+
+def middle(values: Iterable[float]) -> float | None:
+    """Give the median, or None if there are no values."""
+    found = list(values)
+    return median(found) if found else None
+
+
+def ratio(run: Run, workload: str, rival: str, value: Callable[[Sample], float]) -> float | None:
+    """Give the median of ours to a rival's, repetition by repetition."""
+    pairs = zip(run.of(OURS, workload), run.of(rival, workload), strict=False)
+    return middle(value(ours) / value(theirs) for ours, theirs in pairs if value(theirs))
+
+
+def rate(sample: Sample) -> float:
+    """Requests a second."""
+    return sample.rate
+
+
+def mean_ratio(run: Run, rival: str) -> float | None:
+    """Give the geometric mean of the ratios over Trac's pages."""
+    ratios = [ratio(run, each.name, rival, rate) for each in WORKLOADS if each.in_mean]
+    found = [each for each in ratios if each is not None]
+    return prod(found) ** (1 / len(found)) if found and len(found) == len(ratios) else None
+
+
+# -- tables
+
+
+def show(value: float | None, unit: str = "") -> str:
+    """Write a number as precisely as it is worth."""
+    if value is None:
+        return "-"
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f}{unit}"
+
+
+def times(value: float | None) -> str:
+    """Write a ratio."""
+    return "-" if value is None else f"**{value:.2f}×**"  # noqa: RUF001 - the sign for times
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Lay out a Markdown table, numbers to the right."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def pages_table(run: Run, value: Callable[[Sample], float], title: str) -> str:
+    """Compare all peers, workload by workload, with ours as ratios to its rivals."""
+    peers = [peer.name for peer in PAGES if any(sample.peer == peer.name for sample in run.samples)]
+    head = [title, *peers, *(f"to {rival}" for rival in RIVALS)]
+    rows = []
+    for workload in WORKLOADS:
+        if any(sample.workload == workload.name for sample in run.samples):
+            cells = [show(middle(value(sample) for sample in run.of(peer, workload.name))) for peer in peers]
+            rows.append([workload.name, *cells, *(times(ratio(run, workload.name, rival, value)) for rival in RIVALS)])
+    if value is rate and any(mean_ratio(run, rival) for rival in RIVALS):
+        rows.insert(5, [MEAN, *("" for _ in peers), *(times(mean_ratio(run, rival)) for rival in RIVALS)])
+    return table(head, rows)
+
+
+def life_table(run: Run) -> str:
+    """Compare memory, starts and ends."""
+    peers = [peer.name for peer in PAGES]
+    rows = [
+        ["memory of a worker (PSS), MB", *(show(middle(run.pss.get(peer, []))) for peer in peers)],
+        ["start to first page, s", *(show(middle(run.starts.get(peer, []))) for peer in peers)],
+        ["worker killed: successor ready, ms", *(_milliseconds(run.replace.get(peer, [])) for peer in peers)],
+        [
+            "worker killed: first page of successor, ms",
+            *(_milliseconds(run.successor.get(peer, [])) for peer in peers),
+        ],
+        ["all killed: first page, s", *(show(middle(x.first_page for x in run.losses.get(p, []))) for p in peers)],
+        ["all killed: failed GETs of 9 clients", *(_failed(run.losses.get(peer, [])) for peer in peers)],
+    ]
+    return table(["", *peers], rows)
+
+
+def _milliseconds(seconds: list[float]) -> str:
+    value = middle(seconds)
+    return show(None if value is None else value * 1e3)
+
+
+def _failed(losses: list[Loss]) -> str:
+    return "-" if not losses else f"{sum(loss.failed for loss in losses)} in {len(losses)} times"
+
+
+def fronts_table(run: Run) -> str:
+    """Compare the servers without Trac: the smallest application, many connections."""
+    rows = []
+    for workload in dict.fromkeys(sample.workload for sample in run.fronts):
+        for peer in FRONTS:
+            if found := run.of(peer.name, workload, run.fronts):
+                rows.append(
+                    [
+                        f"{workload}, {peer.name}",
+                        show(middle(sample.rate for sample in found)),
+                        show(middle(sample.cpu_front * 1e3 for sample in found)),
+                        show(middle(sample.cpu_workers * 1e3 for sample in found)),
+                        show(middle(sample.p99 for sample in found)),
+                    ]
+                )
+    return table(["hello", "requests/s", "front CPU, µs", "workers CPU, µs", "p99, ms"], rows)
+
+
+def summary(run: Run) -> list[str]:
+    """Say in a few lines what matters most."""
+    lines = []
+    ideal = middle(sample.rate for sample in run.of(Ideal.name, "wiki"))
+    share = ratio(run, "wiki", Ideal.name, rate)
+    if ideal is not None and share is not None:
+        lines.append(
+            f"Without a front, {show(ideal)} wiki pages a second are possible; ours reaches {share:.2f} of it."
+        )
+    p99 = [ratio(run, MIXED, rival, lambda sample: sample.p99) for rival in RIVALS]
+    if any(p99):
+        lines.append(
+            "p99 of wiki pages among heavy queries: "
+            + ", ".join(f"{times(x)} of {r}'s" for x, r in zip(p99, RIVALS, strict=True))
+            + "."
+        )
+    errors = sum(sample.errors for sample in run.samples + run.fronts)
+    lines.append(f"Requests that failed in all measurements together: {errors}.")
+    disturbed = sum(sample.others > DISTURBED for sample in run.samples + run.fronts)
+    if disturbed:
+        lines.append(
+            f"Something else used the machine during {disturbed} of {len(run.samples + run.fronts)} measurements."
+        )
+    return lines
+
+
+def markdown(run: Run) -> str:
+    """Give the whole report."""
+    about = run.about
+    parts = [
+        f"{about.get('machine')}; {about.get('versions')}; commit {about.get('commit')}, {about.get('date')}; "
+        f"`{about.get('command')}`; {about.get('workers')} workers each, medians of {about.get('reps')} x "
+        f"{about.get('seconds')} s.",
+    ]
+    if run.samples:
+        parts += [
+            pages_table(run, rate, "requests/s"),
+            pages_table(run, lambda sample: sample.p50, "p50, ms"),
+            pages_table(run, lambda sample: sample.p99, "p99, ms"),
+            pages_table(run, lambda sample: sample.cpu, "CPU, ms/request"),
+        ]
+    if run.pss or run.starts or run.losses:
+        parts.append(life_table(run))
+    if run.fronts:
+        parts.append(fronts_table(run))
+    return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"

@@ -1,0 +1,142 @@
+"""Real processes for tests and measurements: start them, look at them, and be sure that none is left.
+
+A tree is followed by parentage and by session, so a process whose parent has died is still found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import TypeVar
+
+import psutil
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parent.parent
+_PAUSE = Event()
+
+
+def wait_until(condition: Callable[[], T], deadline: float, what: str = "the condition") -> T:
+    """Give the first true value of ``condition``; AssertionError if none comes within ``deadline`` seconds."""
+    end = monotonic() + deadline
+    while not (value := condition()):
+        if monotonic() > end:
+            raise AssertionError(f"{what} did not come about within {deadline:g} s")
+        _PAUSE.wait(0.01)
+    return value
+
+
+def free_port() -> int:
+    """Find a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ProcessTree:
+    """A program and all that comes of it.
+
+    It runs in a session of its own, with its output in a file. Whatever was seen of the tree once is remembered, so
+    that ``alive`` finds it even after everything above it is gone.
+    """
+
+    def __init__(self, argv: list[str], output: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.output = output
+        self._seen: set[psutil.Process] = set()
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+        with output.open("ab") as stream:
+            self.process = subprocess.Popen(
+                argv,
+                cwd=output.parent,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __repr__(self) -> str:
+        return f"<ProcessTree {self.process.pid}, {len(self.alive())} alive>"
+
+    @property
+    def pid(self) -> int:
+        """The process that was started."""
+        return self.process.pid
+
+    def alive(self) -> list[psutil.Process]:
+        """Give the processes of the tree that run, the started one first."""
+        self.process.poll()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self.pid)
+            self._seen |= {root, *root.children(recursive=True)}
+        self._seen |= set(_of_session(self.pid))
+        self._seen = {process for process in self._seen if _runs(process)}
+        return sorted(self._seen, key=lambda process: (process.pid != self.pid, process.pid))
+
+    def children(self, of: int | None = None) -> list[psutil.Process]:
+        """Give the running children of one process of the tree."""
+        try:
+            children = psutil.Process(of or self.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+        return [process for process in children if _runs(process)]
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the started process."""
+        self.alive()
+        self.process.send_signal(number)
+
+    def wait(self, deadline: float) -> int:
+        """Wait for the started process and give how it ended."""
+        return self.process.wait(deadline)
+
+    def kill(self) -> None:
+        """End the whole tree, whatever it is doing."""
+        for process in self.alive():
+            kill(process.pid)
+        self.process.wait(10)
+        wait_until(lambda: not self.kill_again(), 10, f"the end of {self!r}")
+
+    def kill_again(self) -> bool:
+        """Kill what is still there, and tell whether there was anything."""
+        left = self.alive()
+        for process in left:
+            kill(process.pid)
+        return bool(left)
+
+
+def kill(pid: int) -> None:
+    """End one process at once, if it is there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def title(process: psutil.Process) -> str:
+    """Give what ``ps`` shows of a process; empty if it has gone."""
+    try:
+        return " ".join(process.cmdline()).strip()
+    except psutil.Error:
+        return ""
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _of_session(session: int) -> Iterator[psutil.Process]:
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(pid) == session:
+                yield psutil.Process(pid)
