@@ -1,0 +1,69 @@
+# `make demo` and `make test` set up all they need: only Python 3.11 or newer, pip and make have to be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit integration bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo         serve a sample Trac environment at http://localhost:8000/ (PORT=8001 for another port)"
+	@echo "make test         everything that has to pass: lint, types, unit and integration tests"
+	@echo "make lint         ruff and mypy"
+	@echo "make unit         the tests that need no other process"
+	@echo "make integration  the tests against real processes"
+	@echo "make bench        measure against tracd, nginx + tracd and gunicorn (BENCH=--quick for two minutes)"
+	@echo "make clean        remove what all of this has made"
+
+demo: $(VENV)/sample
+	@.ci/tools git
+	@PORT=$(PORT) HOST=$(HOST) exec $(BIN)/python -m sample.demo
+
+test: $(VENV)/dev lint
+	@.ci/tools git curl
+	$(BIN)/python -m pytest tests/unit tests/integration
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit: $(VENV)/dev
+	$(BIN)/python -m pytest tests/unit
+
+integration: $(VENV)/dev
+	@.ci/tools git curl
+	$(BIN)/python -m pytest tests/integration
+
+bench: $(VENV)/bench
+	@.ci/tools git nginx wrk
+	$(BIN)/python -m tests.bench $(BENCH)
+
+clean:
+	rm -rf $(VENV) .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find twisted -name dropin.cache -delete
+
+# The virtual environment is made anew when pyproject.toml changes. Where Python comes without ensurepip (Debian
+# without python3-venv), its own pip puts one in.
+$(VENV)/created: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("$(PYTHON) is Python %d.%d; tracd-cluster needs 3.11 or newer, as in: make demo PYTHON=python3.12" % v[:2])'
+	@echo "Setting up $(VENV) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	    || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@touch $@
+
+$(VENV)/sample: $(VENV)/created
+	@$(PIP) '.[sample]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/created
+	@$(PIP) '.[dev]'
+	@touch $@
+
+$(VENV)/bench: $(VENV)/created
+	@$(PIP) '.[dev,bench]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""A sample Trac environment, and the demo that serves it."""
