@@ -1,7 +1,8 @@
 """The root: ``twistd tracd-cluster`` builds everything here and wires it; the only module that knows the reactor.
 
 Note [Exit status]. twistd ends with status 0 however its reactor came to stop. When serving cannot begin, a script
-must be able to tell, so the status is set by the last exit handler to run.
+must be able to tell, so the status is set by an exit handler. A daemon's launcher waits on a pipe for word of the
+start; an exit without a word would leave it waiting for ever.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import atexit
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application import service
@@ -55,10 +56,9 @@ class Cluster(service.Service):
 
     name = "tracd-cluster"
 
-    def __init__(self, settings: Settings, reactor: Any, pidfile: str | None = None) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, reactor: Any, twistd: Mapping[str, Any]) -> None:
         self._reactor = reactor
-        self._pidfile = pidfile
+        self._twistd = twistd
         self.balancer = Balancer(settings.front.queue)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
         self.supervisor = Supervisor(settings.pool, self.balancer, reactor, self._open_lane, self._fatal)
@@ -72,7 +72,7 @@ class Cluster(service.Service):
             self.front.privilegedStartService()
         except StartError as error:
             self._say(str(error))
-            self._remove_pidfile()
+            self._end_twistd(str(error))
             raise SystemExit(1) from None
 
     def startService(self) -> None:  # noqa: N802
@@ -106,10 +106,14 @@ class Cluster(service.Service):
         if sys.__stderr__ is not None:
             print(f"tracd-cluster: error: {message}", file=sys.__stderr__, flush=True)
 
-    def _remove_pidfile(self) -> None:
-        # twistd removes it at the end of its run, which is never reached.
-        if self._pidfile and os.path.exists(self._pidfile):
-            os.unlink(self._pidfile)
+    def _end_twistd(self, message: str) -> None:
+        """Do what twistd does at the end of a run, or of a start that failed, neither of which is reached."""
+        pidfile, launcher = self._twistd.get("pidfile"), self._twistd.get("statusPipe")
+        if pidfile and os.path.exists(pidfile):
+            os.unlink(pidfile)
+        if launcher is not None:
+            # Its reader takes 100 bytes, the first of which says that the start has failed.
+            os.write(launcher, b"1 " + message.encode("ascii", "backslashreplace")[:98])
 
 
 def _exit_with(status: int) -> None:
@@ -122,5 +126,4 @@ def makeService(options: Options) -> Cluster:  # noqa: N802
     """Build the service of one command line."""
     from twisted.internet import reactor
 
-    parent = getattr(options, "parent", None)
-    return Cluster(options.settings, reactor, parent["pidfile"] if parent is not None else None)
+    return Cluster(options.settings, reactor, getattr(options, "parent", None) or {})

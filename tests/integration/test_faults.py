@@ -6,15 +6,19 @@ import http.client
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
-from tests.processes import wait_until
+from tests.processes import ROOT, free_port, wait_until
 
+FROM_TREE = {**os.environ, "PYTHONPATH": str(ROOT)}
 APPLICATION = ("--application", "tests.integration.apps:misbehaving")
 
 
@@ -153,6 +157,48 @@ def test_a_port_that_is_taken(env: Path, start_cluster: StartCluster) -> None:
     assert 1 == status
     assert f"cannot listen on tcp:{port}:interface=127.0.0.1: Address already in use" in log
     assert "Traceback" not in log
+
+
+def test_a_daemon_that_cannot_start_says_so_too(env: Path, tmp_path: Path) -> None:
+    """The command that starts a daemon ends with the message and a status that is not 0, and leaves no pid file."""
+    pidfile, log = tmp_path / "pid", tmp_path / "log"
+    twistd = [str(Path(sys.executable).with_name("twistd")), f"--pidfile={pidfile}", f"--logfile={log}"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        where = ["-b", "127.0.0.1", "-p", str(taken.getsockname()[1])]
+        command = [*twistd, "tracd-cluster", *where, "-s", str(env)]
+        ended = subprocess.run(command, env=FROM_TREE, capture_output=True, text=True, timeout=60, check=False)
+    assert 1 == ended.returncode
+    assert "cannot listen on tcp:port=" in ended.stdout + ended.stderr
+    assert "Address already in use" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert not pidfile.exists()
+
+
+def test_a_daemon_serves_and_ends(env: Path, tmp_path: Path) -> None:
+    """As a daemon it serves, its workers make files that others may read, and it ends without a trace."""
+    pidfile, port = tmp_path / "pid", free_port()
+    twistd = [str(Path(sys.executable).with_name("twistd")), f"--pidfile={pidfile}", f"--logfile={tmp_path / 'log'}"]
+    command = [*twistd, "tracd-cluster", "-b", "127.0.0.1", "-p", str(port), "--workers", "1", "-s", str(env)]
+    subprocess.run(command, env=FROM_TREE, timeout=60, check=True)
+    front = psutil.Process(int(pidfile.read_text()))
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/about")
+        assert 200 == connection.getresponse().status
+        connection.close()
+        processes = [front, *front.children(recursive=True)]
+        umasks = [
+            line for line in Path(f"/proc/{processes[-1].pid}/status").read_text().splitlines() if "Umask" in line
+        ]
+        assert ["Umask:\t0022"] == umasks
+        front.terminate()
+        assert [] == psutil.wait_procs(processes, timeout=20)[1]
+        assert not pidfile.exists()
+    finally:
+        if front.is_running():
+            front.kill()
 
 
 def test_an_endpoint_that_is_none(env: Path, start_cluster: StartCluster) -> None:

@@ -136,6 +136,7 @@ def test_an_old_client(cluster: ClusterProcess) -> None:
     assert answer.rstrip().endswith(b"</html>")
 
 
+@pytest.mark.needs("curl")
 def test_curl_uploads_in_chunks_and_expects_leave(cluster: ClusterProcess) -> None:
     """A chunked upload that waits for 100 Continue reaches Trac, which finds no form token in it."""
     command = [
@@ -176,6 +177,7 @@ def test_projects_and_their_index(copy_env: CopyEnvironment, start_cluster: Star
         cluster.stop()
 
 
+@pytest.mark.needs("curl")
 def test_other_addresses(env: Path, start_cluster: StartCluster, tmp_path: Path) -> None:
     """A Unix socket, IPv6 and an endpoint of Twisted's are served beside each other."""
     extra = free_port()
