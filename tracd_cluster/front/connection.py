@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Server
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -41,7 +42,6 @@ class Connection(Protocol):
 
     transport: Any
     """A stream transport of Twisted's, plain or TLS."""
-    write: Callable[[bytes], None]
 
     def __init__(self, front: Front, scheme: bytes) -> None:
         self._front = front
@@ -56,6 +56,8 @@ class Connection(Protocol):
         self._advancing = False
         self._closing = False
         self._close_later = False
+        self._send: Callable[[bytes], int] | None = None
+        """The plain socket's own ``send``, for as long as it has taken all that was written."""
         self.paused = False
         self.identity = b""
         self.deadline = front.now + front.head_timeout
@@ -74,7 +76,8 @@ class Connection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802
         """Learn who the client is."""
         transport = self.transport
-        self.write = transport.write
+        if isinstance(transport, Server) and not transport.TLS:
+            self._send = transport.getHandle().send
         self.identity = self._front.identity_lines(self._scheme, transport)
         transport.registerProducer(self, True)
         self._front.connections.add(self)
@@ -119,6 +122,23 @@ class Connection(Protocol):
 
     def stopProducing(self) -> None:  # noqa: N802
         """The transport has gone; ``connectionLost`` follows."""
+
+    def write(self, data: bytes) -> None:
+        """Write to the client: at once if the socket takes it, else when the reactor says that it does.
+
+        A page nearly always fits, and a turn of the reactor is a third of what it costs the front. Once something did
+        not fit, all that follows goes through the transport, behind it.
+        """
+        if self._send is not None:
+            try:
+                sent = self._send(data)
+            except OSError:
+                sent = 0  # full, or gone: the transport finds out which
+            if sent == len(data):
+                return
+            self._send = None
+            data = data[sent:]
+        self.transport.write(data)
 
     # -- from bytes to requests
 

@@ -94,6 +94,7 @@ class Lane:
         self._reactor = reactor
         self._claims = claims
         self._reader = AnswerReader()
+        self._spare = AnswerReader()
         self._exchange: Exchange | None = None
         self._body: Body | None = None
         self._unsent = b""
@@ -208,9 +209,11 @@ class Lane:
             self._end(error)
             return
         assert exchange is not None
-        exchange.answer(reader)
-        if reader.ended and not self._unsent and self._body is None and self._exchange is exchange:
+        if reader.ended and not self._unsent and self._body is None:
+            # The worker gets its next request before the client gets this answer: until then it would stand idle.
+            self._reader, self._spare = self._spare, reader
             self._release()
+        exchange.answer(reader)
 
     def _write(self) -> Exception | None:
         """Send what the socket takes; give the reason when it takes nothing ever again."""
