@@ -6,6 +6,7 @@ sweep acts on the deadlines that have passed and makes the Date line.
 
 from __future__ import annotations
 
+import os
 from email.utils import formatdate
 from typing import Any
 
@@ -68,7 +69,7 @@ class Front(service.Service):
         self._drained: Deferred[None] | None = None
         self._drain_deadline = self.never
         self._idle_deadline = self.never
-        self._sweeping = LoopingCall(self.sweep)
+        self._sweeping = LoopingCall(self._sweep_safely)
         self._sweeping.clock = reactor
         self._second = 0
         self.now = 0.0
@@ -81,7 +82,14 @@ class Front(service.Service):
         self.now = now
         if int(now) != self._second:
             self._second = int(now)
-            self.date_line = b"Date: %b\r\n" % formatdate(usegmt=True).encode("ascii")
+            self.date_line = b"Date: %b\r\n" % formatdate(now, usegmt=True).encode("ascii")
+
+    def _sweep_safely(self) -> None:
+        """Sweep, and go on sweeping whatever happens: without it time would stand still."""
+        try:
+            self.sweep()
+        except Exception:
+            log.failure("A sweep over the deadlines failed; the next one follows")
 
     def sweep(self) -> None:
         """Set the time and act on all deadlines that have passed."""
@@ -221,4 +229,4 @@ def _url(host: Any) -> str:
     if hasattr(host, "port"):
         name = f"[{host.host}]" if ":" in host.host else host.host
         return f"http://{name}:{host.port}/"
-    return f"unix:{getattr(host, 'name', host)!s}"
+    return f"unix:{os.fsdecode(host.name)}"
