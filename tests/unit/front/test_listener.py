@@ -8,7 +8,8 @@ import os
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import CannotListenError
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import provider
 
 from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 from tracd_cluster.errors import StartError
@@ -21,18 +22,23 @@ def test_time_does_not_stand_still_after_a_fault() -> None:
     """A sweep that fails is logged with its traceback, and deadlines go on passing."""
     front, clock = make_front(queue_timeout=5.0)
     events: list[LogEvent] = []
-    globalLogPublisher.addObserver(events.append)
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        events.append(event)
+
+    globalLogPublisher.addObserver(observe)
     front.startService()
     try:
         broken = Wire(front)
         broken.connection.deadline = 0.0
-        broken.connection.timed_out = lambda: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+        broken.connection.timed_out = lambda: 1 / 0  # type: ignore[assignment, method-assign]
         clock.advance(SWEEP)
         broken.leave()
         waiting = Wire(front).feed(GET)
         clock.pump([SWEEP] * 30)
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(observe)
         front.stopService()
     assert [503] == statuses(waiting.take())
     assert any("log_failure" in event for event in events)
@@ -73,7 +79,7 @@ def test_an_abandoned_request_is_forgotten_with_its_answer() -> None:
 )
 def test_why_a_port_cannot_be_opened(number: int, said: str) -> None:
     """The message says what to do, where there is something to do."""
-    error = CannotListenError("", 80, OSError(number, os.strerror(number)))
+    error = CannotListenError("", 80, OSError(number, os.strerror(number)))  # type: ignore[no-untyped-call]
     assert _why_not(error).startswith(said)
 
 
