@@ -147,7 +147,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         "--no-freeze", action="store_true", help="leave Trac's warm objects to every garbage collection"
     )
     group.add_argument(
-        "--no-locale-memory", action="store_true", help="let Trac list its translations for every request"
+        "--no-locale-memory", action="store_true", help="let Trac list and read its translations for every request"
     )
     group.add_argument("--application", type=application, help=argparse.SUPPRESS)
 

@@ -37,7 +37,7 @@ class PoolSettings:
     freeze: bool = True
     """``gc.freeze()`` the warm heap (tracd/tuning.py)."""
     remember_locales: bool = True
-    """List Trac's translations once per process (tracd/tuning.py)."""
+    """List Trac's translations, and read each, once per process (tracd/tuning.py)."""
     application: str | None = None
     """``module:callable`` of a WSGI application to serve instead of Trac (for benchmarks and tests)."""
     umask: int = 0o022
