@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -87,9 +88,17 @@ class Cluster(service.Service):
     def stopService(self) -> Deferred[None]:  # noqa: N802
         """Let everything that was accepted end, then the workers, then fire."""
         super().stopService()  # type: ignore[no-untyped-call]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
         stopping = self.front.stopService()
         stopping.addCallback(lambda _: self.supervisor.stopService())
         return stopping
+
+    def _hurry(self) -> None:
+        """Do not wait any longer for what runs: whoever asks twice means it."""
+        log.warn("Asked again to stop: requests that still run are cut off")
+        self.front.hurry()
+        self.supervisor.hurry()
 
     def _fatal(self, message: str) -> None:
         """End the process because serving cannot begin (Note [Exit status])."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import threading
 from pathlib import Path
 from time import monotonic
@@ -77,6 +78,21 @@ def test_a_stop_under_load_loses_nothing_that_was_accepted(env: Path, start_clus
     assert [] == tally.failures
     assert 32 == tally.refused
     assert_no_ticket_lost_or_doubled(env, tally)
+
+
+def test_asking_twice_to_stop_ends_what_hangs(start_cluster: StartCluster) -> None:
+    """A second Ctrl-C does not wait for a page that hangs, and leaves neither a traceback nor a process."""
+    cluster = start_cluster("--application", "tests.integration.apps:misbehaving", "--workers", "2")
+    with socket.create_connection(("127.0.0.1", cluster.port), timeout=20) as client:
+        client.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: cluster.get("/").status == 200, 10, "the other worker")
+        cluster.tree.signal(signal.SIGINT)
+        cluster.wait_for_log("shutting down")
+        cluster.tree.signal(signal.SIGINT)
+        status = cluster.wait_until_ended(12)
+    assert -signal.SIGINT == status
+    assert "Asked again to stop" in cluster.log
+    assert "Traceback" not in cluster.log
 
 
 def test_no_process_outlives_a_front_that_was_killed(env: Path, start_cluster: StartCluster) -> None:

@@ -106,11 +106,16 @@ class Supervisor(Service):
     def stopService(self) -> Deferred[None]:  # noqa: N802
         """Let running requests end, then end everything; the Deferred fires when no process is left."""
         super().stopService()  # type: ignore[no-untyped-call]
-        self._emptied = Deferred()
-        emptied = self._emptied
+        emptied = self._emptied = Deferred()
         self.desired.stopping = True
         self._turn()
         return emptied
+
+    def hurry(self) -> None:
+        """Wait no longer for requests that run in workers that drain."""
+        self.desired.drain_timeout = 0.0
+        self.table.cut_drains_short(self._clock.seconds())
+        self._turn()
 
     def scale(self, count: int) -> None:
         """Have this many workers from now on."""
@@ -167,13 +172,12 @@ class Supervisor(Service):
         self._turn()
 
     def fork_failed(self, generation: int, number: int, error: str) -> None:
-        worker = self.table.workers[number, generation]
-        self._worker_over(worker, f"could not be forked: {error}")
+        self._worker_over(self.table.workers[number, generation], f"could not be forked: {error}")
 
     def worker_ended(self, generation: int, number: int, ending: Ending) -> None:
         worker = self.table.workers[number, generation]
-        how = report.how_ended(worker, ending)
-        self._worker_over(worker, how, ending.words, ending.from_outside and not worker.killed)
+        from_outside = ending.from_outside and not worker.killed
+        self._worker_over(worker, report.how_ended(worker, ending), ending.words, from_outside)
 
     def _worker_over(self, worker: Worker, how: str, words: str = "", from_outside: bool = False) -> None:
         """Note the end of a worker, say how it came, in one line, and see to its replacement."""
@@ -233,8 +237,7 @@ class Supervisor(Service):
 
     def _drop_lanes(self, worker: Worker) -> None:
         """Withdraw and close a worker's lanes; what ran on them is lost, and counts as served (Note [Strikes])."""
-        lanes = self._lanes.pop(worker.key, None)
-        if lanes is not None:
+        if (lanes := self._lanes.pop(worker.key, None)) is not None:
             worker.served = lanes.served + lanes.withdraw(self._balancer) + worker.in_flight
             worker.in_flight = 0
             lanes.close()
@@ -244,8 +247,7 @@ class Supervisor(Service):
     def _turn(self) -> None:
         """Plan and perform until there is nothing to do now, then sleep until there may be."""
         if self._in_turn:
-            # A step had an effect at once; the turn under way plans again after it.
-            return
+            return  # a step had an effect at once; the turn under way plans again after it
         self._in_turn = True
         try:
             wake_at = self._perform_all()
@@ -300,9 +302,10 @@ class Supervisor(Service):
 
     def _fork(self, worker: Worker) -> None:
         key = worker.key
-        lost = partial(self._lane_lost, key)
         try:
-            lanes = WorkerLanes(self._threads, f"worker {worker.number}", self._open_lane, lost)
+            lanes = WorkerLanes(
+                self._threads, f"worker {worker.number}", self._open_lane, partial(self._lane_lost, key)
+            )
             self._lanes[key] = lanes
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
@@ -311,8 +314,7 @@ class Supervisor(Service):
             lanes.probe(partial(self._probes_answered, key))
 
     def _drain(self, worker: Worker) -> None:
-        lanes = self._lanes.get(worker.key)
-        if lanes is not None:
+        if (lanes := self._lanes.get(worker.key)) is not None:
             worker.in_flight = lanes.withdraw(self._balancer)
 
     def _terminate(self, worker: Worker) -> None:

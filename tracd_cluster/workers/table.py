@@ -48,6 +48,12 @@ class Table:
         """Assert the invariants of the records."""
         check_invariants(self.templates.values(), self.workers.values())
 
+    def cut_drains_short(self, now: float) -> None:
+        """Let the time be up for all workers that drain."""
+        for worker in self.workers.values():
+            if worker.life is Life.DRAINING:
+                worker.deadline = now
+
     def apply(self, step: Step, desired: Desired, now: float) -> None:
         """Change the records as ``step`` says; the processes follow, or are already gone."""
         match step:
