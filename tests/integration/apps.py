@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -44,7 +43,7 @@ def digest(environ: dict[str, Any], start_response: StartResponse) -> Iterable[b
 def hang(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     """Never come back."""
     while True:
-        time.sleep(60)
+        signal.pause()
 
 
 def raise_(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

@@ -207,12 +207,3 @@ def test_an_endpoint_that_is_none(env: Path, start_cluster: StartCluster) -> Non
     assert 1 == status
     assert "cannot listen on carrier-pigeon:80" in log
     assert "Traceback" not in log
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_environment_nobody_may_read(env: Path, start_cluster: StartCluster) -> None:
-    """What may not be read is named."""
-    (env / "VERSION").chmod(0)
-    status, log = end_of(start_cluster("-s", str(env), wait=False))
-    assert 1 == status
-    assert "ermission" in log
