@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --editable
 
+# What the integration tests need of the operating system.
+TOOLS := git curl wget htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration bench clean
 .DELETE_ON_ERROR:
@@ -23,7 +26,7 @@ demo: $(VENV)/sample
 	@PORT=$(PORT) HOST=$(HOST) exec $(BIN)/python -m sample.demo
 
 test: $(VENV)/dev lint
-	@.ci/tools git curl
+	@.ci/tools $(TOOLS)
 	$(BIN)/python -m pytest tests/unit tests/integration
 
 lint: $(VENV)/dev
@@ -34,7 +37,7 @@ unit: $(VENV)/dev
 	$(BIN)/python -m pytest tests/unit
 
 integration: $(VENV)/dev
-	@.ci/tools git curl
+	@.ci/tools $(TOOLS)
 	$(BIN)/python -m pytest tests/integration
 
 bench: $(VENV)/bench

@@ -16,17 +16,24 @@ MAY_IMPORT = {
     "errors": set(),
     "settings": set(),
     "balancer": {"errors"},
-    "config": {"errors", "settings"},
+    "options": {"errors", "settings"},
+    "config": {"errors", "settings", "options"},
     "rewrite": {"errors"},
     "upstream": {"errors", "rewrite"},
-    "front": {"errors", "settings", "balancer", "rewrite", "upstream"},
+    "auth": {"errors", "settings"},
+    "front": {"errors", "settings", "balancer", "rewrite", "upstream", "auth"},
     "workers": {"errors", "settings", "balancer"},
     "tracd": {"settings"},
-    "tap": {"errors", "settings", "config", "balancer", "front", "upstream", "workers"},
+    "passwd": {"errors", "auth"},
+    "check": {"errors", "settings", "auth", "front"},
+    "tap": {"errors", "settings", "config", "balancer", "auth", "front", "upstream", "workers", "check"},
+    "cli": {"errors", "settings", "config", "passwd"},
 }
 """Room -> the rooms it may know. ``front`` and ``workers`` never meet but in ``balancer``."""
 
 IO_MODULES = {
+    "auth/verifier.py",
+    "check.py",
     "front/listener.py",
     "front/connection.py",
     "upstream/lane.py",
