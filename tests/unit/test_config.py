@@ -68,7 +68,6 @@ def test_sizes_and_times(env: str) -> None:
         (["/no/such"], "path '/no/such' does not exist; a Trac environment was expected"),
         (["/etc/hostname"], "path '/etc/hostname' is not a folder"),
         (["--bogus"], "unrecognized arguments: --bogus"),
-        (["-s", "-e", "/tmp"], "not allowed with argument"),
     ],
 )
 def test_a_wrong_option_is_named(
@@ -87,3 +86,5 @@ def test_options_that_do_not_go_together(env: str) -> None:
         load([])
     with pytest.raises(ConfigError, match="-s serves one environment, but 2 are given"):
         load(["-s", env, env])
+    with pytest.raises(ConfigError, match="argument -s/--single-env: not allowed with argument -e/--env-parent-dir"):
+        load(["-s", "-e", env])

@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "errors": set(),
     "settings": set(),
     "balancer": {"errors"},
-    "options": {"errors", "settings"},
+    "values": {"settings"},
+    "options": {"settings", "values"},
     "config": {"errors", "settings", "options"},
     "rewrite": {"errors"},
     "upstream": {"errors", "rewrite"},
@@ -25,8 +26,12 @@ MAY_IMPORT = {
     "workers": {"errors", "settings", "balancer"},
     "tracd": {"settings"},
     "passwd": {"errors", "auth"},
-    "check": {"errors", "settings", "auth", "front"},
-    "tap": {"errors", "settings", "config", "balancer", "auth", "front", "upstream", "workers", "check"},
+    "check": {"errors", "settings", "auth", "balancer", "front", "privileges"},
+    "privileges": {"errors"},
+    "tap": {
+        "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "check",
+        "privileges",
+    },
     "cli": {"errors", "settings", "config", "passwd"},
 }
 """Room -> the rooms it may know. ``front`` and ``workers`` never meet but in ``balancer``."""

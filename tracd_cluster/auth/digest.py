@@ -159,13 +159,12 @@ def check(
     if algorithm not in offered(accounts):
         return Refused(user, "an algorithm that is not offered")
     standing = nonces.judge(params["nonce"], realm, algorithm, now)
-    if standing is Standing.FOREIGN:
-        return Refused(user, "a nonce from elsewhere")
     if not _proven(params, method, algorithm, _hashes(accounts, algorithm).get(user)):
         return Refused(user, "wrong user or password", guessed=True)
-    # A used count gets the same answer as an old nonce: an honest client that lost count recovers by it, and who
-    # replays what it saw on the wire gains nothing, since a new nonce is of no use without the password.
-    if standing is Standing.STALE or not nonces.use(params["nonce"], int(params["nc"], 16), now):
+    # A nonce from before the last start, and a used count, get the same answer as an old nonce: an honest client
+    # recovers by it without asking its user, and who replays what it saw on the wire gains nothing, since a new nonce
+    # is of no use without the password.
+    if standing is not Standing.FRESH or not nonces.use(params["nonce"], int(params["nc"], 16), now):
         return Refused(user, "an old nonce or a used count", stale=True)
     return Granted(user)
 

@@ -111,6 +111,10 @@ class Nonces:
             return Standing.FOREIGN
         return Standing.FRESH if self._lives(_issued(nonce), now) else Standing.STALE
 
+    def proven(self, nonce: bytes) -> bool:
+        """Tell whether somebody has shown with this nonce that they know a password."""
+        return nonce in self._used
+
     def use(self, nonce: bytes, count: int, now: float) -> bool:
         """Take a count of a nonce, which must be ours; False if it was taken before, or could have been.
 
