@@ -113,6 +113,7 @@ def test_a_great_leap_costs_nothing() -> None:
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
     assert not nonces.use(nonce, 1, START)
+    assert not nonces.use(nonce, 0xFFFFFFFF - WINDOW, START)
     assert nonces.use(nonce, 0xFFFFFFFF - WINDOW + 1, START)
     nonces.check_invariants()
 
