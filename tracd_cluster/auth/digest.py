@@ -144,9 +144,9 @@ def check(
 
     ``target`` is the request target as the client sent it, in origin-form.
 
-    A nonce is good for the algorithm it was issued with, whatever the client says: nobody in between can bring it to
-    use a weaker one of its own choice. Only a right response can be stale: told "stale" for a wrong password, a
-    browser would try the same one for ever.
+    A nonce is good only for the algorithm it was issued with, and that has to be one that is offered: the client's
+    word alone decides nothing. Only a right response can be stale: told "stale" for a wrong password, a browser would
+    try the same one for ever.
     """
     params = parse(value)
     if params is None:

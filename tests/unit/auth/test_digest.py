@@ -270,6 +270,7 @@ def test_a_url_without_a_path_means_the_root() -> None:
         ({"uri": b"http://host/x" + TARGET}, "the uri of another request"),
         ({"qop": b"auth-int"}, "a qop that is not offered"),
         ({"nc": b"1"}, "a malformed count"),
+        ({"nc": b"000000001"}, "a malformed count"),
         ({"nc": b"0000000g"}, "a malformed count"),
         ({"cnonce": b""}, "no cnonce"),
         ({"userhash": b"true"}, "a hashed user name, which is not offered"),

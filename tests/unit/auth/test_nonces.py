@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
@@ -107,8 +108,12 @@ def test_a_great_leap_costs_nothing() -> None:
     nonces = nonces_of()
     nonce = nonces.issue(REALM, MD5, START)
     assert nonces.use(nonce, 1, START)
+    tracemalloc.start()
     assert nonces.use(nonce, 0xFFFFFFFF, START)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
     assert not nonces.use(nonce, 1, START)
+    assert not nonces.use(nonce, 0xFFFFFFFF - WINDOW, START)
     assert nonces.use(nonce, 0xFFFFFFFF - WINDOW + 1, START)
     nonces.check_invariants()
 
@@ -133,6 +138,25 @@ def test_one_that_makes_itself_stale_is_not_taken() -> None:
     assert nonces.use(newer, 1, START + 2.0)
     assert not nonces.use(older, 1, START + 2.0)
     assert "<Nonces 0 of 1 in use>" == repr(nonces)
+
+
+def test_the_floor_never_sinks() -> None:
+    """An older nonce that leaves after a newer one brings nothing to life again."""
+    nonces = nonces_of(limit=2)
+    older, newer, *others = [nonces.issue(REALM, MD5, START + at) for at in range(4)]
+    assert [True] * 4 == [nonces.use(nonce, 1, START + 9.0) for nonce in (newer, older, *others)]
+    assert "<Nonces 2 of 2 in use>" == repr(nonces)
+    assert Standing.STALE is nonces.judge(newer, REALM, MD5, START + 9.0)
+    assert not nonces.use(newer, 1, START + 9.0)
+
+
+def test_one_in_use_lives_as_long_as_any() -> None:
+    """At the end of its life a nonce is still taken, and its counts are still known."""
+    nonces = nonces_of()
+    nonce = nonces.issue(REALM, MD5, START)
+    assert nonces.use(nonce, 1, START)
+    assert nonces.use(nonce, 2, START + 300.0)
+    assert not nonces.use(nonce, 1, START + 300.0)
 
 
 def test_expired_ones_leave_and_stay_away() -> None:

@@ -83,6 +83,13 @@ def test_failures_are_forgotten_after_the_last() -> None:
     assert "<Throttle 0 of 10000 addresses>" == repr(throttle)
 
 
+def test_a_failure_after_a_long_time_is_the_first() -> None:
+    """What was forgotten does not count, even if nobody asked for the delay in between."""
+    throttle = throttle_after(50)
+    throttle.failed(ADDRESS, FORGET_AFTER + 0.1)
+    assert 0.0 == throttle.delay(ADDRESS, FORGET_AFTER + 0.1)
+
+
 def test_who_failed_longest_ago_makes_room() -> None:
     """The table keeps its size, and those who go on failing stay in it."""
     throttle = Throttle(limit=2)
