@@ -137,6 +137,8 @@ class Cluster(service.Service):
         self._announce(f"Server starting in PID {os.getpid()}.")
         for address in self.front.addresses():
             self._announce(f"Serving on {address}")
+        if self._settings.front.keep_alive:
+            self._announce("Using HTTP/1.1 protocol version")
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()

@@ -113,8 +113,14 @@ def _with_plain_username(params: dict[str, bytes]) -> dict[str, bytes] | None:
 
 
 def offered(accounts: Accounts) -> tuple[bytes, ...]:
-    """Name the algorithms that a password file has users for, the better one first (RFC 7616 section 3.7)."""
-    return tuple(algorithm for algorithm in (SHA256, MD5) if _hashes(accounts, algorithm))
+    """Name the algorithms that a password file has users for, the better one first (RFC 7616 section 3.7).
+
+    One that only some users have a hash for is left out where the other would do for all: clients take the first they
+    know, and those users could not log in.
+    """
+    users = accounts.md5.keys() | accounts.sha256.keys()
+    some = tuple(algorithm for algorithm in (SHA256, MD5) if _hashes(accounts, algorithm))
+    return tuple(algorithm for algorithm in some if len(_hashes(accounts, algorithm)) == len(users)) or some
 
 
 def challenges(realm: str, nonces: Nonces, algorithms: Collection[bytes], now: float, stale: bool) -> list[bytes]:
@@ -151,7 +157,7 @@ def check(
     params = parse(value)
     if params is None:
         return Refused(None, "malformed")
-    user = text_of(params.get("username", b"")) or None
+    user = _name_of(params.get("username", b""))
     fault = _fault_of(params, target, realm)
     if user is None or fault is not None:
         return Refused(user, fault or "a user name that is not text")
@@ -167,6 +173,11 @@ def check(
     if standing is not Standing.FRESH or not nonces.use(params["nonce"], int(params["nc"], 16), now):
         return Refused(user, "an old nonce or a used count", stale=True)
     return Granted(user)
+
+
+def _name_of(raw: bytes) -> str | None:
+    """Read a name in UTF-8, or in Latin-1 as some clients send it; what they prove is in UTF-8 all the same."""
+    return text_of(raw) or text_of(raw.decode("latin-1").encode()) or None
 
 
 def _fault_of(params: Mapping[str, bytes], target: bytes, realm: str) -> str | None:

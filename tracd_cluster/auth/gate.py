@@ -5,12 +5,14 @@ is (trac/web/standalone.py, AuthenticationMiddleware). ``--require-login`` makes
 everywhere.
 
 Note [Guesses]. A login that fails makes the next ones from its address wait, right or wrong, before they are looked
-at (throttle.py). Whoever has proven a password or a nonce already does not wait: a whole office behind one address
-works on while somebody's script in it tries passwords.
+at (throttle.py); and no more are looked at side by side than may fail for free, or a thousand sent at once would all
+come before the first failure. Whoever has proven a password or a nonce already does not wait: a whole office behind
+one address works on while somebody's script in it tries passwords.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
@@ -19,7 +21,7 @@ from twisted.logger import Logger
 
 from tracd_cluster.auth.nonces import Nonces
 from tracd_cluster.auth.realms import Asked, BasicRealm, Denied, DigestRealm, Granted, Realm, Verdict
-from tracd_cluster.auth.throttle import Throttle
+from tracd_cluster.auth.throttle import FREE_FAILURES, MOST_DELAY, Throttle, key_of
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.settings import AuthEntry, AuthSettings
@@ -55,39 +57,35 @@ class Client(Protocol):
 
 
 class Attempt:
-    """A login that is not decided yet: ``begin`` asks for the decision, ``take_back`` takes the question back."""
+    """A login that is not decided yet: ``begin`` asks for the decision, ``take_back`` takes the question back.
 
-    __slots__ = ("_gate", "_take_back", "address", "asked", "at_login", "due", "realm", "told")
+    ``due`` is None until its address has its turn, then the time at which it may be looked at.
+    """
 
-    def __init__(self, gate: Gate, realm: Realm, asked: Asked, address: str, due: float, at_login: bool) -> None:
+    __slots__ = ("_gate", "address", "asked", "at_login", "due", "realm", "told")
+
+    def __init__(self, gate: Gate, realm: Realm, asked: Asked, address: str, at_login: bool) -> None:
         self._gate = gate
-        self._take_back: Callable[[], None] | None = None
         self.realm = realm
         self.asked = asked
         self.address = address
-        self.due = due
+        self.due: float | None = None
         self.at_login = at_login
         self.told: Told | None = None
 
     def begin(self, told: Told) -> None:
-        """Have it decided as soon as it is due; ``told`` is called once."""
+        """Have it decided when its time has come; ``told`` is called once."""
         self.told = told
         self._gate.line_up(self)
 
     def take_back(self) -> None:
-        """Want no decision any more: the client has gone."""
+        """Want no decision any more: the client has gone. What is being checked is checked, and counts."""
         self.told = None
         self._gate.leave(self)
-        if self._take_back is not None:
-            self._take_back()
 
-    def decide(self, now: float) -> None:
-        """Have it decided now."""
-        self._take_back = self.realm.decide(self.asked, now, self._decided)
-
-    def _decided(self, verdict: Verdict) -> None:
+    def tell(self, outcome: bytes | ClientFault) -> None:
+        """Tell the outcome, if it is still wanted."""
         told, self.told = self.told, None
-        outcome = self._gate.outcome(self.realm, verdict, self.address, self.at_login)
         if told is not None:
             told(outcome)
 
@@ -111,6 +109,8 @@ class Gate:
         self._required = settings.required
         self._everywhere = bool(settings.required or settings.remote_user)
         self._waiting: dict[Attempt, None] = {}
+        self._looked_at: Counter[str] = Counter()
+        """Attempts that are being checked, by their addresses' keys."""
 
         def realm(entry: AuthEntry) -> Realm:
             if entry.kind == "digest":
@@ -169,26 +169,50 @@ class Gate:
             if isinstance(outcome, ClientFault):
                 raise outcome
             return outcome
-        delay = self._throttle.delay(address, now)
-        if delay is None or len(self._waiting) >= WAITING_LIMIT:
-            log.warn("Login refused from {address}: too many have failed", address=address)
-            raise ClientFault(
-                429, "Too many logins have failed. Please wait before you try again.", b"Retry-After: 10\r\n"
-            )
-        return Attempt(self, realm, asked, address, now + delay, at_login)
+        return Attempt(self, realm, asked, address, at_login)
 
-    # -- the attempt's side
+    # -- the attempt's side (Note [Guesses])
 
     def line_up(self, attempt: Attempt) -> None:
-        """Decide an attempt now or when it is due."""
-        if attempt.due <= self._now:
-            attempt.decide(self._now)
+        """Decide an attempt now, or when its time has come; refuse it if that is too far."""
+        self._waiting[attempt] = None
+        if len(self._waiting) > WAITING_LIMIT:
+            self._refuse(attempt)
         else:
-            self._waiting[attempt] = None
+            self._go_on(attempt)
 
     def leave(self, attempt: Attempt) -> None:
         """Forget an attempt, if it still waits for its time."""
         self._waiting.pop(attempt, None)
+
+    def _go_on(self, attempt: Attempt) -> None:
+        now, key = self._now, key_of(attempt.address)
+        if self._looked_at[key] >= FREE_FAILURES:
+            return
+        if attempt.due is None:
+            delay = self._throttle.delay(attempt.address, now)
+            if delay is None:
+                self._refuse(attempt)
+                return
+            attempt.due = now + delay
+        if attempt.due > now:
+            return
+        del self._waiting[attempt]
+        self._looked_at[key] += 1
+
+        def decided(verdict: Verdict) -> None:
+            self._looked_at[key] -= 1
+            if not self._looked_at[key]:
+                del self._looked_at[key]
+            attempt.tell(self.outcome(attempt.realm, verdict, attempt.address, attempt.at_login))
+
+        attempt.realm.decide(attempt.asked, now, decided)
+
+    def _refuse(self, attempt: Attempt) -> None:
+        self.leave(attempt)
+        log.warn("Login refused from {address}: too many have failed", address=attempt.address)
+        lines = b"Retry-After: %d\r\n" % MOST_DELAY
+        attempt.tell(ClientFault(429, "Too many logins have failed. Please wait before you try again.", lines))
 
     def outcome(self, realm: Realm, verdict: Verdict, address: str, at_login: bool) -> bytes | ClientFault:
         """Say what a verdict means for the client, and remember a failure."""
@@ -217,9 +241,9 @@ class Gate:
     def tick(self, now: float) -> None:
         """Let time pass: decide what is due, and see whether password files have changed."""
         self._now = now
-        for attempt in [attempt for attempt in self._waiting if attempt.due <= now]:
-            if self._waiting.pop(attempt, attempt) is None:
-                attempt.decide(now)
+        for attempt in list(self._waiting):
+            if attempt in self._waiting:
+                self._go_on(attempt)
         if now - self._looked >= LOOK or now < self._looked:
             self._looked = now
             for realm in self._realms.values():

@@ -18,7 +18,7 @@ from tracd_cluster.auth import basic, digest
 from tracd_cluster.auth.nonces import Nonces
 from tracd_cluster.auth.password_file import PasswordFile
 from tracd_cluster.auth.passwords import Htdigest, Htpasswd, parse_htdigest, parse_htpasswd, scheme_of
-from tracd_cluster.auth.verifier import Check, Verifier
+from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.settings import AuthEntry
 
 REMEMBERED = 10_000
@@ -74,12 +74,8 @@ class Realm(Protocol):
     def at_once(self, asked: Asked, now: float) -> Verdict | None:
         """Give what can be said without checking a password; None if that is needed."""
 
-    def decide(self, asked: Asked, now: float, told: Told) -> Callable[[], None]:
-        """Check the password, and tell; calling what is returned takes the question back."""
-
-
-def _nothing() -> None:
-    """Take nothing back: it has been told already."""
+    def decide(self, asked: Asked, now: float, told: Told) -> None:
+        """Check the password; ``told`` is called once."""
 
 
 class DigestRealm:
@@ -108,10 +104,9 @@ class DigestRealm:
             return Denied()
         return self._verdict(asked, now) if self._nonces.proven(fields.get("nonce", b"")) else None
 
-    def decide(self, asked: Asked, now: float, told: Told) -> Callable[[], None]:
+    def decide(self, asked: Asked, now: float, told: Told) -> None:
         """Check the response."""
         told(self._verdict(asked, now))
-        return _nothing
 
     def _verdict(self, asked: Asked, now: float) -> Verdict:
         found = digest.check(
@@ -138,7 +133,7 @@ class BasicRealm:
         self._version = self._file.version
         self._hashes = self._usable()
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
-        self._waiting: dict[bytes, list[_Question]] = {}
+        self._waiting: dict[bytes, list[Told]] = {}
 
     def look(self, now: float) -> None:
         """See whether the file has changed; nothing that was right before counts then."""
@@ -161,35 +156,31 @@ class BasicRealm:
         until = self._remembered.get(self._key(*found))
         return Granted(found[0]) if until is not None and now < until else None
 
-    def decide(self, asked: Asked, now: float, told: Told) -> Callable[[], None]:
+    def decide(self, asked: Asked, now: float, told: Told) -> None:
         """Have the password checked; the same work is done for a user who is not there."""
         found = basic.parse(asked.authorization or b"")
         assert found is not None, "at_once lets nothing else through"
         user, password = found
         key = self._key(user, password)
-        question = _Question(told)
-        waiting = self._waiting.get(key)
-        if waiting is not None:
-            waiting.append(question)
-            return question.take_back
-        waiting = self._waiting[key] = [question]
+        if key in self._waiting:
+            self._waiting[key].append(told)
+            return
+        waiting = self._waiting[key] = [told]
         hash_ = self._file.content.hashes.get(user)
         known = hash_ is not None
-        check: Check | None = None
 
         def checked(right: bool | None) -> None:
+            # After a change of the file this may be another question with the same words, or none.
             if self._waiting.get(key) is waiting:
                 del self._waiting[key]
                 if right and known:
                     self._remember(key, now + self._time)
+            verdict = self._verdict(user, known, right)
             for each in waiting:
-                each.tell(self._verdict(user, known, right))
+                each(verdict)
 
-        check = self._verifier.check(password, hash_ if hash_ is not None else self._somebody(user), checked)
-        if check is None:
-            del self._waiting[key]
-            question.tell(Undecided())
-        return question.take_back
+        if not self._verifier.check(password, hash_ if hash_ is not None else self._somebody(user), checked):
+            checked(None)
 
     @staticmethod
     def _verdict(user: str, known: bool, right: bool | None) -> Verdict:
@@ -222,22 +213,3 @@ class BasicRealm:
             self._remembered.popitem(last=False)
         self._remembered[key] = until
         self._remembered.move_to_end(key)
-
-
-class _Question:
-    """Somebody who waits for a verdict; ``told`` is None once it is not wanted any more."""
-
-    __slots__ = ("_told",)
-
-    def __init__(self, told: Told) -> None:
-        self._told: Told | None = told
-
-    def take_back(self) -> None:
-        """Want no verdict any more."""
-        self._told = None
-
-    def tell(self, verdict: Verdict) -> None:
-        """Give the verdict, if it is wanted."""
-        told, self._told = self._told, None
-        if told is not None:
-            told(verdict)

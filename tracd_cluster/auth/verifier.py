@@ -1,8 +1,8 @@
 """Checks passwords off the reactor, in processes of low priority, with a bounded line before them.
 
-Lifetime. A check is in line, then with one process, then told, exactly once, unless its asker takes it back. A process
-is started when there are more checks in line than free processes, up to ``processes``, and lives until ``stop`` or
-until it fails; what it was at is told as undecided.
+Lifetime. A check is in line, then with one process, then told, exactly once. A process is started when there are more
+checks in line than free processes, up to ``processes``, and lives until ``stop`` or until it fails; what it was at is
+told as undecided.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -33,24 +34,12 @@ Told = Callable[[bool | None], None]
 log = Logger()
 
 
+@dataclass(frozen=True, slots=True)
 class Check:
-    """One password to be checked; ``told`` is None once nobody wants to know."""
+    """One password to be checked: the line that asks, and who is told."""
 
-    __slots__ = ("line", "told")
-
-    def __init__(self, password: str, hash_: str, told: Told) -> None:
-        self.line = json.dumps({"hash": hash_, "password": password}).encode() + b"\n"
-        self.told: Told | None = told
-
-    def take_back(self) -> None:
-        """Do not tell the result to anybody."""
-        self.told = None
-
-    def tell(self, right: bool | None) -> None:
-        """Tell the result, if it is still wanted."""
-        told, self.told = self.told, None
-        if told is not None:
-            told(right)
+    line: bytes = field(repr=False)
+    told: Told
 
 
 class Verifier:
@@ -72,22 +61,20 @@ class Verifier:
         if not self._processes:
             self._start_process()
 
-    def check(self, password: str, hash_: str, told: Told) -> Check | None:
-        """Have a password checked; None if the line is full, and ``told`` is not called then."""
-        while self._line and self._line[0].told is None:
-            self._line.popleft()
+    def check(self, password: str, hash_: str, told: Told) -> bool:
+        """Have a password checked; False if the line is full, and ``told`` is not called then."""
         if len(self._line) >= LINE_LIMIT or self._stopped is not None:
-            return None
-        check = Check(password, hash_, told)
-        self._line.append(check)
+            return False
+        line = json.dumps({"hash": hash_, "password": password}).encode() + b"\n"
+        self._line.append(Check(line, told))
         self._go_on()
-        return check
+        return True
 
     def stop(self) -> Deferred[None]:
         """End the processes; the Deferred fires when none is left."""
         stopped = self._stopped = Deferred()
         while self._line:
-            self._line.popleft().tell(None)
+            self._line.popleft().told(None)
         for process in list(self._processes):
             process.end()
         self._tell_if_empty()
@@ -95,17 +82,10 @@ class Verifier:
 
     def _go_on(self) -> None:
         for process in list(self._processes):
-            if process.check is None and (check := self._next()) is not None:
-                process.ask(check)
+            if process.check is None and self._line:
+                process.ask(self._line.popleft())
         if self._line and len(self._processes) < self._most:
             self._start_process()
-
-    def _next(self) -> Check | None:
-        while self._line:
-            check = self._line.popleft()
-            if check.told is not None:
-                return check
-        return None
 
     def _start_process(self) -> None:
         process = _Process(self._reactor, self._go_on, self._ended)
@@ -114,11 +94,11 @@ class Verifier:
         except OSError as error:
             log.error("No process can be started to check passwords: {error}", error=error)
             while not self._processes and self._line:
-                self._line.popleft().tell(None)
+                self._line.popleft().told(None)
         else:
             self._processes.add(process)
-            if (check := self._next()) is not None:
-                process.ask(check)
+            if self._line:
+                process.ask(self._line.popleft())
 
     def _ended(self, process: _Process, how: str) -> None:
         self._processes.discard(process)
@@ -126,11 +106,11 @@ class Verifier:
         if self._stopped is None:
             log.error("A process that checks passwords {how}{words}", how=how, words=process.last_words)
         if check is not None:
-            check.tell(None)
+            check.told(None)
         if self._stopped is None:
             # A process that ends before it has done anything would be started again and again for nothing.
             while process.done == 0 and not self._processes and self._line:
-                self._line.popleft().tell(None)
+                self._line.popleft().told(None)
             self._go_on()
         self._tell_if_empty()
 
@@ -174,7 +154,7 @@ class _Process(ProcessProtocol):
         self.done += 1
         self._cancel_timer()
         if check is not None:
-            check.tell(data.strip() == b"1")
+            check.told(data.strip() == b"1")
         self._free()
 
     def errReceived(self, data: bytes) -> None:  # noqa: N802
