@@ -19,7 +19,8 @@ from tracd_cluster.settings import AuthEntry, Network
 
 _SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-_BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*\Z")
+_BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\Z")
+"""Without percent escapes: workers cut as many characters off a path in which there are none any more, as in tracd."""
 _FIELD_NAME = re.compile(r"[A-Za-z0-9-]+\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

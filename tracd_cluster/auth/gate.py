@@ -158,7 +158,8 @@ class Gate:
         at_login = len(parts) > self._part and parts[self._part] == b"login"
         if self._single is not None:
             return self._single, at_login
-        return parts[0].decode("utf-8", "replace") if parts else "", at_login
+        # Bytes that are no text are what tracd and Trac take for it: a project named é is at /%E9 and nowhere else.
+        return parts[0].decode("latin-1") if parts else "", at_login
 
     def _ask(self, realm: Realm, asked: Asked, address: str, now: float, at_login: bool) -> bytes | Attempt:
         if asked.authorization is None:
