@@ -24,6 +24,8 @@ OURS = "tracd-cluster"
 PROGRAMS = (TRACD, OURS)
 START = 30.0
 STOP = 20.0
+NOBODY = 65534
+"""An ordinary user, and its group."""
 
 ours_only = pytest.mark.parametrize("program", [OURS], scope="module")
 """For what tracd cannot do; the docstring of the test says what it does instead."""
@@ -60,6 +62,14 @@ def variables(program: str) -> dict[str, str]:
     return {"PYTHONPATH": str(ROOT), **({"PYTHONUNBUFFERED": "1"} if program == TRACD else {})}
 
 
+@dataclass(frozen=True)
+class Python:
+    """An interpreter that is not the tests' own, and what its environment needs."""
+
+    path: str
+    environment: Mapping[str, str]
+
+
 def run(program: str, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
     """Run one of the servers to its end: where it only says something, or does not start."""
     return subprocess.run(
@@ -89,6 +99,7 @@ class Server:
         port: int | None = None,
         environment: Mapping[str, str] | None = None,
         authority: str | None = None,
+        python: Python | None = None,
         **how: Any,
     ) -> None:
         number = next(_NUMBERS)
@@ -104,9 +115,9 @@ class Server:
             # A shell's background jobs ignore Ctrl-C, and so would everything they start.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self.tree = ProcessTree(
-            [executable(program), *where, *arguments, *pool],
+            [*([python.path] if python else []), executable(program), *where, *arguments, *pool],
             self._output,
-            {**variables(program), **(environment or {})},
+            {**variables(program), **(python.environment if python else {}), **(environment or {})},
             self._errors,
             **how,
         )

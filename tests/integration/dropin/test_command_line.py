@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.dropin.conftest import MakeProject, StartServer
-from tests.integration.dropin.server import OURS, TRACD, executable, ours_only, run
+from tests.integration.dropin.server import NOBODY, OURS, TRACD, Python, executable, ours_only, run
 from tests.processes import ROOT, free_port
 
 LONG_OPTION = re.compile(r"--[a-z][a-z0-9-]+")
 SHORT_OPTION = re.compile(r"(?<![\w-])-[a-zA-Z]\b")
-NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
@@ -132,13 +131,13 @@ def test_an_address_that_is_not_of_this_machine(program: str, tmp_path: Path) ->
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @ours_only
-def test_a_low_port_for_an_ordinary_user(program: str, everyones_folder: Path) -> None:
+def test_a_low_port_for_an_ordinary_user(program: str, everyones_folder: Path, everyones_python: Python) -> None:
     """A port below 1024 is refused with 1 and how to be permitted; tracd says "[Errno 13] Permission denied" only."""
     if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) > 1000:
         ended = subprocess.run(
-            [executable(program), "-b", "127.0.0.1", "-p", "1000", "-s", str(everyones_folder)],
+            [everyones_python.path, executable(program), "-b", "127.0.0.1", "-p", "1000", "-s", str(everyones_folder)],
             capture_output=True, text=True, timeout=60, check=False, user=NOBODY, group=NOBODY, extra_groups=[],
-            cwd=everyones_folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=everyones_folder, env={**os.environ, "PYTHONPATH": str(ROOT), **everyones_python.environment},
         )  # fmt: skip
         assert 1 == ended.returncode
         assert "Permission denied" in ended.stderr

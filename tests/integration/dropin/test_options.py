@@ -119,7 +119,9 @@ def test_one_environment_without_s(project: MakeProject, start: StartServer, pro
 @pytest.fixture(scope="module")
 def folder(module_project: MakeProject) -> Path:
     """A folder with two projects, and one that its .tracignore hides."""
-    parent = [module_project(f"parent/{name}") for name in ("one", "two", "hidden-three")][0].parent
+    parent = module_project("parent/one").parent
+    module_project("parent/two")
+    module_project("parent/hidden-three")
     (parent / ".tracignore").write_text("# not for everybody\nhidden-*\n")
     return parent
 
