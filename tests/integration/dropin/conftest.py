@@ -110,7 +110,7 @@ def everyones_python() -> Iterator[Python]:
 def _runs_for_nobody(python: Python) -> bool:
     command = [python.path, "-c", "import ssl, sqlite3, trac"]
     variables = {**os.environ, **python.environment}
-    nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     try:
         subprocess.run(command, cwd="/", env=variables, capture_output=True, check=True, **nobody)
     except (OSError, subprocess.CalledProcessError):
