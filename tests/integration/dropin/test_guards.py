@@ -59,7 +59,7 @@ def test_basic_and_digest_in_one_server(mixed: Server) -> None:
 
 
 def test_tracd_does_not_mix_them(options: list[str], envs: list[str]) -> None:
-    """tracd's parser excludes the one option by the other."""
+    """The one option excludes the other for tracd."""
     ended = run(TRACD, *options, *envs)
     assert 2 == ended.returncode
     assert "not allowed with argument" in ended.stderr

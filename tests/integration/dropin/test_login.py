@@ -11,9 +11,19 @@ from pathlib import Path
 import pytest
 
 from tests.integration.dropin.accounts import (
-    BASIC_CLIENTS, DIGEST_CLIENTS, HASHES, ODD_PASSWORD, basic, digest, htdigest, htpasswd, session, set_option,
-    stranger, who,
-)  # fmt: skip
+    BASIC_CLIENTS,
+    DIGEST_CLIENTS,
+    HASHES,
+    ODD_PASSWORD,
+    basic,
+    digest,
+    htdigest,
+    htpasswd,
+    session,
+    set_option,
+    stranger,
+    who,
+)
 from tests.integration.dropin.conftest import MakeProject, StartServer
 from tests.integration.dropin.server import OURS, TRACD, Server, ours_only
 from tests.processes import wait_until
@@ -248,12 +258,18 @@ def test_wrong_digest_credentials(digest_server: Server) -> None:
 @pytest.mark.parametrize(
     "authorization",
     [
-        "Digest", "Digest ", "Digest foo", "Digest foo=", "Digest username=", 'Digest username="', "Digest ,,,",
+        "Digest",
+        "Digest ",
+        "Digest foo",
+        "Digest foo=",
+        "Digest username=",
+        'Digest username="',
+        "Digest ,,,",
         'Digest username="target", realm="the harbour", nonce="x", uri="/alpha/login", response="0", nc=1, cnonce=""',
         'Digest username="target", realm="the harbour", nonce="x", uri="/alpha/login", response="0", nc=1, cnonce="",'
         " qop=auth",
     ],
-)  # fmt: skip
+)
 def test_malformed_digest_credentials(digest_server: Server, authorization: str) -> None:
     """An answer that cannot be read is a wrong one; tracd answers some of them with an exception."""
     reply = digest_server.get("/alpha/login", {"Authorization": authorization}, stranger())
