@@ -1,6 +1,7 @@
 """Real processes for tests and measurements: start them, look at them, and be sure that none is left.
 
-A tree is followed by parentage and by session, so a process whose parent has died is still found.
+A tree is followed by parentage and by session, so a process whose parent has died is still found; and by a mark in
+the environment, so a daemon is found that has left both.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import os
 import signal
 import socket
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
@@ -47,24 +49,35 @@ def free_port() -> int:
 class ProcessTree:
     """A program and all that comes of it.
 
-    It runs in a session of its own, with its output in a file. Whatever was seen of the tree once is remembered, so
-    that ``alive`` finds it even after everything above it is gone.
+    It runs in a session of its own, with its output in a file, or in two if ``errors`` is one. Whatever was seen of
+    the tree once is remembered, so that ``alive`` finds it even after everything above it is gone. What else is given
+    goes to ``Popen``.
     """
 
-    def __init__(self, argv: list[str], output: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        output: Path,
+        environment: Mapping[str, str] | None = None,
+        errors: Path | None = None,
+        **how: Any,
+    ) -> None:
         self.output = output
         self._seen: set[psutil.Process] = set()
-        variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
-        with output.open("ab") as stream:
+        self._mark = uuid.uuid4().hex
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "PROCESS_TREE": self._mark, **(environment or {})}
+        with output.open("ab") as stream, (errors or output).open("ab") as error_stream:
             self.process = subprocess.Popen(
                 argv,
                 cwd=output.parent,
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
-                stderr=subprocess.STDOUT,
+                stderr=error_stream,
                 start_new_session=True,
+                **how,
             )
+        self._sessions = {self.pid}
 
     def __repr__(self) -> str:
         return f"<ProcessTree {self.process.pid}, {len(self.alive())} alive>"
@@ -76,11 +89,13 @@ class ProcessTree:
 
     def alive(self) -> list[psutil.Process]:
         """Give the processes of the tree that run, the started one first."""
-        self.process.poll()
+        if self.process.poll() is not None:
+            self._seen |= set(_marked(self._mark))
+            self._sessions |= {session for process in self._seen if (session := _session_of(process.pid))}
         with contextlib.suppress(psutil.NoSuchProcess):
             root = psutil.Process(self.pid)
             self._seen |= {root, *root.children(recursive=True)}
-        self._seen |= set(_of_session(self.pid))
+        self._seen |= set(_of_sessions(self._sessions))
         self._seen = {process for process in self._seen if _runs(process)}
         return sorted(self._seen, key=lambda process: (process.pid != self.pid, process.pid))
 
@@ -137,8 +152,22 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _of_session(session: int) -> Iterator[psutil.Process]:
+def _of_sessions(sessions: set[int]) -> Iterator[psutil.Process]:
     for pid in psutil.pids():
-        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
-            if os.getsid(pid) == session:
+        if _session_of(pid) in sessions:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 yield psutil.Process(pid)
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return 0
+
+
+def _marked(mark: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("PROCESS_TREE") == mark:
+                yield process

@@ -9,17 +9,14 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import re
-import tomllib
-from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from tracd_cluster.config_file import in_file, read_file
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.options import ENVS, EXCLUSIVE, NOT_IN_FILE, OPTIONS, Option, expand, make_parser
+from tracd_cluster.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
 from tracd_cluster.settings import (
     AuthEntry,
     AuthSettings,
@@ -45,7 +42,7 @@ class Configuration:
     def show(self) -> str:
         """Write it as a configuration file; what has no value is a comment."""
         lines = []
-        for option in _in_file():
+        for option in in_file():
             value = self.values[option.key]
             if option.key == "auths":
                 value = [entry for entry in value if entry.kind == ("basic" if "basic" in option.name else "digest")]
@@ -74,7 +71,7 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     if not given.get("envs"):
         given.pop("envs", None)
     _check_exclusive(given, {})
-    filed, origins = _read_file(given["config"]) if "config" in given else ({}, {})
+    filed, origins = read_file(given["config"]) if "config" in given else ({}, {})
     for one, other in EXCLUSIVE:
         for mine, rival in ((one, other), (other, one)):
             if given.get(mine):
@@ -105,67 +102,6 @@ def _check_exclusive(values: dict[str, Any], origins: dict[str, str]) -> None:
             where = f"{origins[other]}: " if other in origins else ""
             raise ConfigError(f"{where}argument {'/'.join(names[other])}: not allowed with argument "
                               f"{'/'.join(names[one])}")  # fmt: skip
-
-
-# -- the file
-
-
-def _in_file() -> list[Option]:
-    return [option for option in (ENVS, *OPTIONS) if option.key not in NOT_IN_FILE]
-
-
-def _read_file(path: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read a configuration file: its values, and the place of each. Raises ConfigError with file and line."""
-    try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8")
-        found = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    options = {option.name: option for option in _in_file()}
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for name, value in found.items():
-        place = f"{path}:{_line_of(name, text)}"
-        option = options.get(name)
-        if option is None:
-            nearest = get_close_matches(name, options, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"{place}: there is no option {name}; the nearest one is {nearest}")
-        try:
-            read = _read_value(option, value, os.path.dirname(path))
-        except ArgumentTypeError as error:
-            raise ConfigError(f"{place}: {name}: {error}") from None
-        values[option.key] = values.get(option.key, ()) + read if option.repeatable else read
-        origins[option.key] = place
-    return values, origins
-
-
-def _line_of(name: str, text: str) -> int:
-    """Find the line of a key, which the parser does not tell."""
-    pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(name)}["']?\s*[=.\]]""")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
-
-
-def _read_value(option: Option, value: Any, folder: str) -> Any:
-    """Read a value of the file as the option's text would be read; raise ArgumentTypeError."""
-    if option.read is None:
-        if not isinstance(value, bool):
-            raise ArgumentTypeError(f"{value!r} is neither true nor false")
-        return value
-    if option.name == "require-login" and isinstance(value, bool):
-        return ("*",) if value else ()
-
-    def read(one: Any) -> Any:
-        if isinstance(one, bool) or not isinstance(one, str | int | float):
-            raise ArgumentTypeError(f"{one!r} is neither a text nor a number")
-        reader: Callable[..., Any] = option.read or str
-        return reader(str(one), folder) if option.is_path else reader(str(one))
-
-    if option.repeatable:
-        return tuple(read(one) for one in (value if isinstance(value, list) else [value]))
-    return read(value)
 
 
 # -- what the values mean together

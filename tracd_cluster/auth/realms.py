@@ -85,9 +85,7 @@ class DigestRealm:
     def __init__(self, entry: AuthEntry, nonces: Nonces) -> None:
         self._realm = entry.realm
         self._nonces = nonces
-        self._file: PasswordFile[Htdigest] = PasswordFile(
-            entry.file, partial(parse_htdigest, realm=entry.realm), lambda found: len(found.users)
-        )
+        self._file: PasswordFile[Htdigest] = PasswordFile(entry.file, partial(parse_htdigest, realm=entry.realm))
 
     def look(self, now: float) -> None:
         """See whether the file has changed."""
@@ -146,7 +144,7 @@ class BasicRealm:
         self._secret = secret
         self._time = remember
         self._verifier = verifier
-        self._file: PasswordFile[Htpasswd] = PasswordFile(entry.file, parse_htpasswd, lambda found: len(found.users))
+        self._file: PasswordFile[Htpasswd] = PasswordFile(entry.file, parse_htpasswd)
         self._version = self._file.version
         self._hashes = self._usable()
         self._remembered: OrderedDict[str, Remembered] = OrderedDict()

@@ -1,0 +1,1 @@
+"""One set of tests for both servers: what tracd does, tracd-cluster does."""

@@ -1,0 +1,126 @@
+"""Chromium, and somebody in front of it who answers its dialog for passwords."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import websocket  # selenium brings it
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.processes import wait_until
+
+ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
+    "--window-size=1200,1000",
+)  # fmt: skip
+PATIENCE = 30
+
+
+class Dialog:
+    """The browser's dialog for a user and a password, answered by the browser's own means (CDP, domain Fetch).
+
+    What it was asked is in ``asked``: the scheme and the realm of each challenge.
+    """
+
+    def __init__(self, debugger: str, user: str, password: str) -> None:
+        with urllib.request.urlopen(f"http://{debugger}/json", timeout=PATIENCE) as answer:
+            page = next(target for target in json.load(answer) if target["type"] == "page")
+        self.asked: list[tuple[str, str]] = []
+        self._credentials = {"response": "ProvideCredentials", "username": user, "password": password}
+        self._number = 0
+        self._socket = websocket.create_connection(
+            page["webSocketDebuggerUrl"],
+            timeout=PATIENCE,
+            suppress_origin=True,
+            http_no_proxy=["127.0.0.1", "localhost"],
+        )
+        self._send("Fetch.enable", handleAuthRequests=True)
+        self._over = False
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._over = True
+        self._socket.close()
+        self._thread.join(PATIENCE)
+
+    def _send(self, method: str, **parameters: Any) -> None:
+        self._number += 1
+        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+
+    def _answer(self) -> None:
+        try:
+            while text := self._socket.recv():
+                self._react(json.loads(text))
+        except (OSError, ValueError, websocket.WebSocketException):
+            if not self._over:
+                raise
+
+    def _react(self, event: dict[str, Any]) -> None:
+        about = event.get("params", {})
+        if event.get("method") == "Fetch.requestPaused":
+            self._send("Fetch.continueRequest", requestId=about["requestId"])
+        elif event.get("method") == "Fetch.authRequired":
+            challenge = about["authChallenge"]
+            self.asked.append((challenge["scheme"], challenge["realm"]))
+            self._send("Fetch.continueWithAuth", requestId=about["requestId"], authChallengeResponse=self._credentials)
+
+
+class Browser:
+    """One window of Chromium, with nothing known from before."""
+
+    def __init__(self, driver: webdriver.Chrome, dialog: Dialog) -> None:
+        self.driver = driver
+        self.dialog = dialog
+
+    def open(self, url: str) -> None:
+        """Go to an address."""
+        self.driver.get(url)
+
+    def find(self, selector: str) -> WebElement:
+        """Wait for a part of the page."""
+        found: WebElement = WebDriverWait(self.driver, PATIENCE).until(
+            lambda driver: driver.find_element(By.CSS_SELECTOR, selector)
+        )
+        return found
+
+    def click(self, selector: str) -> None:
+        """Click on a link or a button, which must be there, and wait for the page that it leads to."""
+        element = self.find(selector)
+        before = self.driver.find_element(By.TAG_NAME, "html").id
+        element.click()
+        wait_until(
+            lambda: self.driver.find_element(By.TAG_NAME, "html").id != before, PATIENCE, f"the click on {selector}"
+        )
+
+    def text(self, selector: str) -> str:
+        """Give what stands in a part of the page."""
+        return self.find(selector).text
+
+
+@contextmanager
+def chromium(profile: Path, user: str, password: str) -> Iterator[Browser]:
+    """Open a browser whose dialog is answered with this user and password."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    try:
+        driver.set_page_load_timeout(PATIENCE)
+        debugger = driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+        with closing(Dialog(debugger, user, password)) as dialog:
+            yield Browser(driver, dialog)
+    finally:
+        driver.quit()

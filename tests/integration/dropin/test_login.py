@@ -1,0 +1,356 @@
+"""Logging in to both servers with real clients and real password files."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.dropin.accounts import (
+    BASIC_CLIENTS,
+    DIGEST_CLIENTS,
+    HASHES,
+    ODD_PASSWORD,
+    basic,
+    digest,
+    htdigest,
+    htpasswd,
+    session,
+    set_option,
+    stranger,
+    who,
+)
+from tests.integration.dropin.conftest import MakeProject, StartServer
+from tests.integration.dropin.server import OURS, TRACD, Server, ours_only
+from tests.processes import wait_until
+
+PASSWORD = "harbour"
+REALM = "the harbour"
+LOGOUT_TOKEN = re.compile(r'<form[^>]*id="logout".*?__FORM_TOKEN[^>]*value="(\w+)"', re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the password files."""
+    return tmp_path_factory.mktemp("passwords")
+
+
+@pytest.fixture(scope="module")
+def basic_server(program: str, module_project: MakeProject, start_module: StartServer, files: Path) -> Server:
+    """Three projects with Basic authentication: two have files of their own, the third has what is for the rest."""
+    mixed = files / "mixed"
+    mixed.write_text("".join(htpasswd(files / kind, {kind: PASSWORD}, kind).read_text() for kind in HASHES))
+    with mixed.open("a") as stream:
+        stream.write(htpasswd(files / "odd", {"admin": PASSWORD, "sören": ODD_PASSWORD}).read_text())
+    rest = htpasswd(files / "rest", {"Maren": PASSWORD, "target": PASSWORD})
+    changing = htpasswd(files / "changing", {"old": PASSWORD})
+    envs = [module_project(f"{program}/{name}") for name in ("alpha", "beta", "gamma")]
+    for env in envs:
+        set_option(env, "show_full_names", "false")
+    for option in ("ignore_auth_case", "check_auth_ip"):
+        set_option(envs[1], option, "true")
+    options = []
+    for entry in (f"alpha,{mixed},{REALM}", f"*,{rest},", f"alpha,{rest},not this", f"gamma,{changing},changes"):
+        options += ["--basic-auth", entry]
+    return start_module(program, *options, *map(str, envs), path="/alpha/about")
+
+
+@pytest.fixture(scope="module")
+def digest_server(program: str, module_project: MakeProject, start_module: StartServer, files: Path) -> Server:
+    """Two projects with Digest authentication, one of them among the rest."""
+    own = htdigest(files / "own.digest", REALM, {"admin": PASSWORD, "odd": ODD_PASSWORD, "target": PASSWORD})
+    rest = htdigest(files / "rest.digest", "everywhere else", {"maren": PASSWORD})
+    envs = [module_project(f"{program}-digest/{name}") for name in ("alpha", "beta")]
+    for env in envs:
+        set_option(env, "show_full_names", "false")
+    options = ["-a", f"alpha,{own},{REALM}", "--auth", f"*,{rest},everywhere else"]
+    return start_module(program, *options, *map(str, envs), path="/alpha/about")
+
+
+# -- right passwords
+
+
+@pytest.mark.needs("curl", "wget")
+@pytest.mark.parametrize("client", BASIC_CLIENTS)
+def test_clients_log_in_by_basic(basic_server: Server, client: str, tmp_path: Path) -> None:
+    """Each client gets in with its password, and its cookie alone is enough from then on."""
+    assert "admin" == who(BASIC_CLIENTS[client](f"{basic_server.url}/alpha", "admin", PASSWORD, tmp_path))
+
+
+@pytest.mark.needs("curl", "wget")
+@pytest.mark.parametrize("client", DIGEST_CLIENTS)
+def test_clients_log_in_by_digest(digest_server: Server, client: str, tmp_path: Path) -> None:
+    """Each client answers the challenge, and its cookie alone is enough from then on."""
+    assert "admin" == who(DIGEST_CLIENTS[client](f"{digest_server.url}/alpha", "admin", PASSWORD, tmp_path))
+
+
+@pytest.mark.needs("curl", "wget")
+@pytest.mark.parametrize("client", ["curl --basic", "requests", "wget"])
+def test_odd_characters_by_basic(basic_server: Server, client: str, tmp_path: Path) -> None:
+    """A password may hold colons, and a name and a password letters of any language."""
+    assert "sören" == who(BASIC_CLIENTS[client](f"{basic_server.url}/alpha", "sören", ODD_PASSWORD, tmp_path))
+
+
+@pytest.mark.needs("curl", "wget")
+@pytest.mark.parametrize("client", ["curl --digest", "requests", "wget"])
+def test_odd_characters_by_digest(digest_server: Server, client: str, tmp_path: Path) -> None:
+    """A password may hold colons, and letters of any language."""
+    assert "odd" == who(DIGEST_CLIENTS[client](f"{digest_server.url}/alpha", "odd", ODD_PASSWORD, tmp_path))
+
+
+@pytest.mark.parametrize("kind", HASHES)
+def test_hashes(basic_server: Server, kind: str) -> None:
+    """Every kind of hash that tracd knows counts: the answer is a redirect and a cookie for the project."""
+    reply = basic_server.get("/alpha/login", basic(kind, PASSWORD))
+    assert reply.status in (302, 303)
+    assert f"{basic_server.url}/alpha" == reply.headers["Location"]
+    cookie = reply.cookie("trac_auth")
+    assert "HttpOnly" in cookie
+    assert "Path=/alpha" in cookie
+    assert kind == who(basic_server.get("/alpha/about", {"Cookie": cookie.partition(";")[0]}).text)
+    assert "" == who(basic_server.get("/alpha/about").text)
+
+
+@pytest.mark.needs("htpasswd")
+@pytest.mark.parametrize("option", ["-m", "-B", "-s"])
+def test_files_of_apache(basic_server: Server, option: str, files: Path) -> None:
+    """What Apache's htpasswd adds to the file counts at once."""
+    user = f"apache{option}"
+    subprocess.run(
+        ["htpasswd", "-b", option, str(files / "changing"), user, PASSWORD],
+        check=True,
+        timeout=30,
+        capture_output=True,
+    )
+
+    def let_in() -> bool:
+        return basic_server.get("/gamma/login", basic(user, PASSWORD), stranger()).status in (302, 303)
+
+    wait_until(let_in, 15, user)
+
+
+# -- challenges
+
+
+def test_the_challenge_of_basic(basic_server: Server) -> None:
+    """Whoever asks for /login without a password is asked for one; the realm is what the option says, even nothing."""
+    for project, realm in (("alpha", REALM), ("beta", ""), ("gamma", "changes")):
+        reply = basic_server.get(f"/{project}/login")
+        assert 401 == reply.status
+        assert reply.headers["WWW-Authenticate"].startswith(f'Basic realm="{realm}"')
+        assert "" == reply.cookie("trac_auth")
+
+
+def test_the_challenge_of_digest(digest_server: Server) -> None:
+    """Each challenge has a nonce of its own."""
+    nonces = set()
+    for project, realm in (("alpha", REALM), ("beta", "everywhere else"), ("beta", "everywhere else")):
+        reply = digest_server.get(f"/{project}/login")
+        assert 401 == reply.status
+        challenge = reply.headers["WWW-Authenticate"]
+        assert challenge.startswith(f'Digest realm="{realm}"')
+        nonce = re.search(r'nonce="([^"]+)"', challenge)
+        assert nonce is not None
+        nonces.add(nonce[1])
+        assert 'qop="auth"' in challenge
+    assert 3 == len(nonces)
+
+
+@pytest.mark.parametrize(
+    "path", ["/alpha/login/", "/alpha/login/rpc", "/alpha/login/xmlrpc", "//alpha//login", "/alpha/%6cogin"]
+)
+def test_what_counts_as_login(basic_server: Server, path: str) -> None:
+    """Paths below /login are challenged too, however they are written; with a password they go to Trac."""
+    assert 401 == basic_server.get(path).status
+    assert basic_server.get(path, basic("admin", PASSWORD)).status in (200, 302, 303, 404)
+
+
+@pytest.mark.parametrize("path", ["/alpha/about", "/alpha/logins", "/alpha/wiki/login", "/login", "/"])
+def test_what_does_not(basic_server: Server, path: str) -> None:
+    """No other path is challenged, and a password there says nothing."""
+    assert 401 != basic_server.get(path).status
+    assert "" == who(basic_server.get(path, basic("admin", PASSWORD)).text)
+
+
+def test_the_first_entry_of_a_project_wins(basic_server: Server) -> None:
+    """A second file for the same project is not read, and the start says so; nor is the file of the rest."""
+    assert "Ignoring duplicate authentication option for project: alpha" in basic_server.stderr.splitlines()
+    address = stranger()
+    assert 401 == basic_server.get("/alpha/login", basic("Maren", PASSWORD), address).status
+    assert 401 == basic_server.get("/beta/login", basic("admin", PASSWORD), address).status
+    assert basic_server.get("/beta/login", basic("Maren", PASSWORD)).status in (302, 303)
+
+
+# -- wrong passwords
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        basic("target", "wrong")["Authorization"],
+        basic("nobody", PASSWORD)["Authorization"],
+        basic("", "")["Authorization"],
+        basic("target", "")["Authorization"],
+        basic("TARGET", PASSWORD)["Authorization"],
+        "Basic ",
+        "Bearer dGFyZ2V0OmhhcmJvdXI=",
+        "Basic dGFyZ2V0",
+    ],
+)
+def test_wrong_basic_credentials(basic_server: Server, authorization: str) -> None:
+    """Whatever is not the right password is challenged again."""
+    reply = basic_server.get("/beta/login", {"Authorization": authorization}, stranger())
+    assert (401, "") == (reply.status, reply.cookie("trac_auth"))
+    assert reply.headers["WWW-Authenticate"].startswith("Basic")
+
+
+@ours_only
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Basic ***",
+        "Basic YQ=",
+        "Basic /w==",
+        "Basic dGFyZ2V0OmhhcmJvdXL/",
+        "Basic",
+        "Basic dGFyZ2V0OgA=",
+        "Digest foo",
+        "",
+    ],
+)
+def test_malformed_basic_credentials(basic_server: Server, authorization: str) -> None:
+    """Credentials that cannot be read are wrong ones; tracd answers some of them with an exception or not at all."""
+    reply = basic_server.get("/beta/login", {"Authorization": authorization}, stranger())
+    assert (401, "") == (reply.status, reply.cookie("trac_auth"))
+    assert reply.headers["WWW-Authenticate"].startswith("Basic")
+
+
+@pytest.mark.parametrize("scheme", ["basic", "BASIC"])
+def test_the_name_of_a_scheme_has_no_case(basic_server: Server, scheme: str) -> None:
+    """Ours reads `basic` as the standard does; tracd asks again."""
+    header = basic("Maren", PASSWORD)["Authorization"].replace("Basic", scheme)
+    expected = {TRACD: (401,), OURS: (302, 303)}[basic_server.program]
+    assert basic_server.get("/beta/login", {"Authorization": header}).status in expected
+
+
+def test_wrong_digest_credentials(digest_server: Server) -> None:
+    """A wrong password, an unknown user, a user of another realm, another address, an old method: challenged again."""
+    for user, password, path in (
+        ("target", "wrong", "/alpha/login"),
+        ("nobody", PASSWORD, "/alpha/login"),
+        ("stranger", PASSWORD, "/alpha/login"),
+        ("", "", "/alpha/login"),
+        ("maren", PASSWORD, "/alpha/login"),
+    ):
+        address = stranger()
+        challenge = digest_server.get("/alpha/login", source=address).headers["WWW-Authenticate"]
+        reply = digest_server.get("/alpha/login", digest(challenge, user, password, path), address)
+        assert (401, "") == (reply.status, reply.cookie("trac_auth")), user
+        assert reply.headers["WWW-Authenticate"].startswith("Digest")
+    assert 401 == digest_server.get("/alpha/login", basic("target", PASSWORD), stranger()).status
+
+
+@ours_only
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Digest",
+        "Digest ",
+        "Digest foo",
+        "Digest foo=",
+        "Digest username=",
+        'Digest username="',
+        "Digest ,,,",
+        'Digest username="target", realm="the harbour", nonce="x", uri="/alpha/login", response="0", nc=1, cnonce=""',
+        'Digest username="target", realm="the harbour", nonce="x", uri="/alpha/login", response="0", nc=1, cnonce="",'
+        " qop=auth",
+    ],
+)
+def test_malformed_digest_credentials(digest_server: Server, authorization: str) -> None:
+    """An answer that cannot be read is a wrong one; tracd answers some of them with an exception."""
+    reply = digest_server.get("/alpha/login", {"Authorization": authorization}, stranger())
+    assert (401, "") == (reply.status, reply.cookie("trac_auth"))
+    assert reply.headers["WWW-Authenticate"].startswith("Digest")
+
+
+def test_a_stolen_answer_is_worth_nothing(digest_server: Server) -> None:
+    """The very bytes that logged somebody in do not do so again."""
+    challenge = digest_server.get("/alpha/login").headers["WWW-Authenticate"]
+    header = digest(challenge, "admin", PASSWORD, "/alpha/login")["Authorization"]
+    request = f"GET /alpha/login HTTP/1.0\r\nHost: localhost\r\nAuthorization: {header}\r\n\r\n".encode()
+
+    def send() -> bytes:
+        with socket.create_connection(("127.0.0.1", digest_server.port), timeout=30) as client:
+            client.sendall(request)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert b"trac_auth=" in send()
+    again = send()
+    assert b"401" == again.split(b" ", 2)[1]
+    assert b"trac_auth=" not in again
+
+
+def test_passers_by_do_not_spoil_a_login(digest_server: Server) -> None:
+    """Ours takes the answer to a challenge however many others are asked meanwhile; tracd remembers a hundred."""
+    challenge = digest_server.get("/alpha/login").headers["WWW-Authenticate"]
+    for _ in range(120):
+        assert 401 == digest_server.get("/alpha/login").status
+    reply = digest_server.get("/alpha/login", digest(challenge, "admin", PASSWORD, "/alpha/login"))
+    expected = {TRACD: (401,), OURS: (302, 303)}[digest_server.program]
+    assert reply.status in expected
+
+
+# -- files that change
+
+
+def test_a_password_file_may_change(basic_server: Server, files: Path) -> None:
+    """A user added to the file gets in without a restart, one taken out does not any more; a new file counts too."""
+    changing = files / "changing"
+
+    def let_in(user: str) -> bool:
+        return basic_server.get("/gamma/login", basic(user, PASSWORD), stranger()).status in (302, 303)
+
+    htpasswd(changing, {"old": PASSWORD, "new": PASSWORD})
+    wait_until(lambda: let_in("new"), 15, "the user who was added")
+    assert let_in("old")
+    os.replace(htpasswd(files / "replacement", {"new": PASSWORD, "newest": PASSWORD}, "bcrypt"), changing)
+    wait_until(lambda: let_in("newest"), 15, "the user of the new file")
+    assert let_in("new")
+    assert not let_in("old")
+
+
+# -- what Trac makes of it
+
+
+def test_logging_out(basic_server: Server) -> None:
+    """The form of the page logs out: the cookie is worth nothing afterwards."""
+    url = f"{basic_server.url}/alpha"
+    with session() as visitor:
+        visitor.get(f"{url}/login", auth=("admin", PASSWORD), timeout=30)
+        page = visitor.get(f"{url}/about", timeout=30)
+        assert "admin" == who(page.text)
+        cookie = visitor.cookies["trac_auth"]
+        token = LOGOUT_TOKEN.search(page.text)
+        assert token is not None
+        answer = visitor.post(f"{url}/logout", {"__FORM_TOKEN": token[1]}, timeout=30)
+        assert 200 == answer.status_code
+        assert "" == who(visitor.get(f"{url}/about", timeout=30).text)
+    assert "" == who(basic_server.get("/alpha/about", {"Cookie": f"trac_auth={cookie}"}).text)
+
+
+def test_ignore_auth_case(basic_server: Server) -> None:
+    """With [trac] ignore_auth_case, Trac knows the user by lower-case letters."""
+    cookie = basic_server.get("/beta/login", basic("Maren", PASSWORD)).cookie("trac_auth").partition(";")[0]
+    assert "maren" == who(basic_server.get("/beta/about", {"Cookie": cookie}).text)
+
+
+def test_check_auth_ip(basic_server: Server) -> None:
+    """With [trac] check_auth_ip, a cookie counts only from the address that it was given to."""
+    here, elsewhere = stranger(), stranger()
+    cookie = basic_server.get("/beta/login", basic("Maren", PASSWORD), here).cookie("trac_auth").partition(";")[0]
+    assert "maren" == who(basic_server.get("/beta/about", {"Cookie": cookie}, here).text)
+    assert "" == who(basic_server.get("/beta/about", {"Cookie": cookie}, elsewhere).text)
