@@ -180,7 +180,7 @@ class BasicRealm:
         return None
 
     def decide(self, asked: Asked, now: float, told: Told) -> None:
-        """Have the password checked; the same work is done for a user who is not there."""
+        """Have the password checked; the same work is done for a user who is not there, or is locked out."""
         found = basic.parse(asked.authorization or b"")
         assert found is not None, "at_once lets nothing else through"
         user, password = found
@@ -189,29 +189,25 @@ class BasicRealm:
             self._waiting[key].append(told)
             return
         waiting = self._waiting[key] = [told]
-        hash_ = self._file.content.hashes.get(user)
-        known = hash_ is not None
+        own = self._file.content.hashes.get(user)
+        usable = own is not None and scheme_of(own) != ""
+        hash_ = own if own is not None and usable else self._somebody(user)
+        reason = "no such user" if own is None else "wrong password"
 
         def checked(right: bool | None) -> None:
             # After a change of the file this may be another question with the same words, or none.
             if self._waiting.get(key) is waiting:
                 del self._waiting[key]
-                if right and known:
+                if right and usable:
                     self._remember(user, Remembered(key, now + self._time))
-            verdict = self._verdict(user, known, right)
+            verdict: Verdict = Undecided()
+            if right is not None:
+                verdict = Granted(user) if right and usable else Denied(user, reason, guess=True)
             for each in waiting:
                 each(verdict)
 
-        if not self._verifier.check(password, hash_ if hash_ is not None else self._somebody(user), checked):
+        if not self._verifier.check(password, hash_, checked):
             checked(None)
-
-    @staticmethod
-    def _verdict(user: str, known: bool, right: bool | None) -> Verdict:
-        if right is None:
-            return Undecided()
-        if right and known:
-            return Granted(user)
-        return Denied(user, "wrong password" if known else "no such user", guess=True)
 
     def _key(self, user: str, password: str) -> bytes:
         text = f"{user}\0{password}".encode("utf-8", "surrogatepass")
