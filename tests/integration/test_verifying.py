@@ -6,11 +6,13 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
 from tests.processes import FROM_TREE, title, wait_until
 from tracd_cluster.auth.passwords import hash_password
@@ -88,6 +90,11 @@ def test_a_check_that_nobody_waits_for_does_not_last(process: subprocess.Popen[b
     assert -signal.SIGALRM == process.wait(10)
 
 
+def checks_passwords(cluster: ClusterProcess) -> bool:
+    """Tell whether a service has its process for passwords."""
+    return any("password checks" in title(one) for one in cluster.tree.children())
+
+
 def test_it_does_not_outlive_a_front_that_is_killed(tmp_path: Path, start_cluster: StartCluster) -> None:
     """Killed without a word, the service leaves no process behind; nor does an ordinary stop."""
     users = tmp_path / "htpasswd"
@@ -95,11 +102,7 @@ def test_it_does_not_outlive_a_front_that_is_killed(tmp_path: Path, start_cluste
     auth = ("--basic-auth", f"*,{users},Trac", "--application", "tests.integration.apps:misbehaving")
     for end in (signal.SIGKILL, signal.SIGTERM):
         cluster = start_cluster(*auth, "--workers", "1")
-        wait_until(
-            lambda cluster=cluster: any("password checks" in title(one) for one in cluster.tree.children()),
-            20,
-            "the process for passwords",
-        )
+        wait_until(partial(checks_passwords, cluster), 20, "the process for passwords")
         cluster.tree.signal(end)
         cluster.tree.wait(20)
         cluster.assert_nothing_left(5)

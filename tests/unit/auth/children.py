@@ -23,7 +23,7 @@ class Child:
         self.signals: list[str] = []
         self.stdin_closed = self.reaped = False
         self._protocol = protocol
-        protocol.makeConnection(self)  # type: ignore[arg-type]
+        protocol.makeConnection(self)  # type: ignore[no-untyped-call]
 
     def write(self, data: bytes) -> None:
         assert data.endswith(b"\n")
@@ -54,7 +54,9 @@ class Child:
     def end(self, status: int = 0) -> None:
         """Let it end."""
         self.reaped = True
-        reason: Any = ProcessDone(0) if status == 0 else ProcessTerminated(status)
+        self.asked.clear()
+        how: Any = ProcessTerminated if status else ProcessDone
+        reason = how(status)
         self._protocol.processEnded(Failure(reason))  # type: ignore[no-untyped-call]
 
 

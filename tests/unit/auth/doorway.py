@@ -25,7 +25,7 @@ LOGIN = b"/tidewatch/login"
 Outcome = bytes | ClientFault
 
 
-@dataclass(frozen=True)
+@dataclass
 class Visitor:
     """A client's connection."""
 
@@ -36,18 +36,21 @@ class Visitor:
 ANN = Visitor()
 
 
-@dataclass(frozen=True)
 class Request:
     """What the gate looks at of a request."""
 
-    target: bytes = LOGIN
-    authorization: bytes | None = None
-    claims: tuple[tuple[bytes, bytes], ...] = ()
-    method: bytes = b"GET"
+    method = b"GET"
 
-    @property
-    def path(self) -> bytes:
-        return self.target.partition(b"?")[0]
+    def __init__(
+        self,
+        target: bytes = LOGIN,
+        authorization: bytes | None = None,
+        claims: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        self.target = target
+        self.path = target.partition(b"?")[0]
+        self.authorization = authorization
+        self.claims = claims
 
 
 def basic(user: str, password: str) -> bytes:

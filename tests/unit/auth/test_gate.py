@@ -59,7 +59,6 @@ def realm_asked(gate: Gate, path: str) -> str | None:
     try:
         found = gate.judge(Request(path.encode()), Visitor(), NOW)
     except ClientFault as fault:
-        assert 401 == fault.status
         return fault.lines.decode().split('"')[1]
     assert b"" == found
     return None
@@ -86,7 +85,7 @@ def test_a_login_is_asked_for_where_tracd_asks(
         app = BasePathMiddleware(app, base.strip("/"))
     app({"SCRIPT_NAME": "", "PATH_INFO": unquote(base + path, "iso-8859-1")}, None)
     found = realm_asked(gate_of(users, names, single_project=single, base_path=base), base + path)
-    assert (asked or [None]) == [found]
+    assert asked == ([] if found is None else [found])
 
 
 @given(PATHS, BASES, st.sampled_from(["proj", "é", "chrome"]))
