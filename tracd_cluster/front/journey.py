@@ -137,6 +137,7 @@ class Journey:
         if body.size + len(data) > self._front.max_body:
             raise ClientFault(413, f"A request body may have {self._front.max_body} bytes at the most.")
         if self._own is not None:
+            body.size += len(data)  # counted for the limit, and not kept
             return
         try:
             body.write(data)
