@@ -90,3 +90,14 @@ def test_workers_of_a_generation_are_those_alive() -> None:
     assert [table.workers[2, 1]] == table.workers_of(1)
     assert [] == table.workers_of(2)
     table.check()
+
+
+def test_the_files_are_those_of_the_newest_generation_that_got_ready() -> None:
+    """A change is looked for in what runs; one that is still starting has not said yet what it consists of."""
+    table = table_after(StartTemplate(1))
+    assert () == table.files()
+    table.templates[1].files = ("/a.py",)
+    table.apply(StartTemplate(2), DESIRED, 101.0)
+    assert ("/a.py",) == table.files()
+    table.templates[2].files = ("/a.py", "/b.py")
+    assert ("/a.py", "/b.py") == table.files()
