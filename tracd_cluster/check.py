@@ -17,6 +17,7 @@ from typing import Any
 
 from twisted.internet.protocol import Factory
 
+from tracd_cluster.auth import password_file
 from tracd_cluster.auth.passwords import parse_htdigest, parse_htpasswd
 from tracd_cluster.auth.secret import read_secret
 from tracd_cluster.balancer import Balancer
@@ -96,10 +97,9 @@ def check_passwords(settings: Settings) -> Iterator[Finding]:
 
 def _check_file(entry: AuthEntry) -> Iterator[Finding]:
     try:
-        with open(entry.file, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        yield "problem", f"cannot read password file {entry.file}: {error.strerror}"
+        _, data = password_file.read(entry.file)
+    except (OSError, password_file.Unusable) as error:
+        yield "problem", f"cannot read password file {entry.file}: {password_file.reason_of(error)}"
         return
     found = parse_htdigest(data, entry.realm) if entry.kind == "digest" else parse_htpasswd(data)
     for fault in found.faults:
