@@ -44,7 +44,7 @@ def test_the_file_system_of_a_path_is_named(tmp_path: Path) -> None:
 
 def inspect(projects: dict[str, object], files: list[str]) -> tuple[int, list[dict[str, str]], str]:
     """Ask a process of its own, and give its status, its findings, and what it complains of."""
-    usual = {"env_paths": [], "env_parent_dir": None, "single_env": False, "base_path": ""}
+    usual: dict[str, object] = {"env_paths": [], "env_parent_dir": None, "single_env": False, "base_path": ""}
     question = {"projects": {**usual, **projects}}
     done = subprocess.run(
         [sys.executable, "-m", "tracd_cluster.tracd.inspection"],
