@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def test_version(program: str) -> None:
     assert (0, "") == (ended.returncode, ended.stderr)
     assert ended.stdout.startswith(f"{program} ")
     assert "1.6" in ended.stdout
+
+
+def test_the_command_is_a_module_too() -> None:
+    """What the console script does, ``python -m tracd_cluster.cli`` does where it is not installed."""
+    command = [sys.executable, "-m", "tracd_cluster.cli", "--version"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert run(OURS, "--version").stdout == said
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
