@@ -56,13 +56,11 @@ def address() -> tuple[str, int]:
 
 def command(path: Path, host: str, port: int, log: Path) -> list[str]:
     """Give the command line that serves the environment."""
-    twistd = [
-        str(Path(sys.executable).with_name("twistd")),
-        "--nodaemon",
-        f"--pidfile={FOLDER / f'twistd-{port}.pid'}",
-        f"--logfile={log}",
+    return [
+        str(Path(sys.executable).with_name("tracd-cluster")),
+        *("--workers", "2", "-b", host, "-p", str(port), "--logfile", str(log)),
+        *("--basic-auth", f"*,{path / 'users.htpasswd'},Tidewatch", "-s", str(path)),
     ]
-    return [*twistd, "tracd-cluster", "--workers", "2", "-b", host, "-p", str(port), "-s", str(path)]
 
 
 def serving(host: str, port: int) -> bool:
@@ -93,7 +91,7 @@ def announce(host: str, port: int, log: Path) -> None:
     print(
         f"""
   Tidewatch, a sample project, is served at   http://{shown}:{port}/
-  Account     admin, password {environment.PASSWORD}   (log-in comes with a later release)
+  Account     admin, password {environment.PASSWORD}
   No account is needed to open tickets and edit wiki pages in this demo.
   Log         {log}
 

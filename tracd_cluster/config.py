@@ -1,234 +1,261 @@
-"""The command line: options become Settings, or an error that names the option, the value and what was expected."""
+"""Command line and configuration file become Settings, or an error that names the option, the value and the cure.
+
+Three layers: the defaults of the table of options, the file, the command line. What stands on the command line wins
+whole: a repeatable option given there replaces all that the file says of it.
+"""
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
-import re
-from collections.abc import Sequence
+import pwd
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
+from tracd_cluster.config_file import in_file, read_file
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.settings import FrontSettings, PoolSettings, ProjectSettings, Settings
+from tracd_cluster.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
+from tracd_cluster.settings import (
+    AuthEntry,
+    AuthSettings,
+    FrontSettings,
+    PoolSettings,
+    ProcessSettings,
+    ProjectSettings,
+    Settings,
+)
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us until we accept them; tracd keeps five."""
 
-_SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
-_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-_BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*\Z")
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What is in force: the value of every option, where it comes from, and the Settings made of all."""
 
-def size(text: str) -> int:
-    """Read a size in bytes, such as ``65536``, ``64k`` or ``1G`` (powers of 1024)."""
-    match = _SIZE.match(text.strip())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 65536, 64k or 1G")
-    return int(match[1]) << _UNITS[match[2].lower()]
+    values: dict[str, Any]
+    origins: dict[str, str]
+    settings: Settings
 
-
-def seconds(text: str) -> float:
-    """Read a time in seconds, more than 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
-
-
-def port(text: str) -> int:
-    """Read a port number."""
-    if not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
-    return int(text)
-
-
-def threads(text: str) -> int:
-    """Read a number of threads; all their lanes have to fit into one message to the template (unix(7), SCM_RIGHTS)."""
-    if not text.isdigit() or not 1 <= int(text) <= 64:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 64")
-    return int(text)
-
-
-def places(text: str) -> int:
-    """Read a number of at least 0."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
-    return int(text)
-
-
-def workers(text: str) -> int:
-    """Read a number of workers, or ``auto`` for the number of processors this process may use."""
-    if text == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number from 1 to 1000")
-    return int(text)
-
-
-def existing_path(text: str) -> str:
-    """Read the path of a folder that must exist; it becomes absolute at once, before any change of folder."""
-    path = os.path.abspath(text)
-    if not os.path.isdir(path):
-        what = "is not a folder" if os.path.exists(path) else "does not exist"
-        raise argparse.ArgumentTypeError(f"path {text!r} {what}; a Trac environment was expected")
-    return path
-
-
-def base_path(text: str) -> str:
-    """Read a URL prefix; slashes at its ends do not matter, as with tracd."""
-    stripped = text.strip("/")
-    path = "/" + stripped if stripped else ""
-    if _BASE_PATH.match(path) is None or any(part in (".", "..") for part in path.split("/")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the path of a URL such as /some/path")
-    return path
-
-
-def application(text: str) -> str:
-    """Read the name of a WSGI application."""
-    if re.fullmatch(r"[\w.]+:\w+", text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form module:callable")
-    return text
-
-
-def make_parser(prog: str) -> argparse.ArgumentParser:
-    """Make the parser of the command line; options may stand before, between or after environments."""
-    front, pool = FrontSettings(), PoolSettings()
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Serve Trac environments over HTTP with a pool of warm worker processes.",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
-    )
-    parser.add_argument("envs", nargs="*", type=existing_path, metavar="ENV", help="path of a Trac environment")
-
-    group = parser.add_argument_group("environments")
-    which = group.add_mutually_exclusive_group()
-    which.add_argument(
-        "-e", "--env-parent-dir", type=existing_path, metavar="PARENTDIR",
-        help="serve every environment in this folder",
-    )  # fmt: skip
-    which.add_argument("-s", "--single-env", action="store_true", help="serve the one ENV at /, without an index")
-    group.add_argument(
-        "--base-path", type=base_path, default="", metavar="PATH", help="URL prefix of all pages (default: none)"
-    )
-
-    group = parser.add_argument_group("listening")
-    group.add_argument("-p", "--port", type=port, default=80, help="port (default: 80)")
-    group.add_argument(
-        "-b", "--hostname", action="append", metavar="HOST",
-        help="address to listen on: IPv4, IPv6, a name, or unix:/path; repeatable (default: all IPv4 addresses)",
-    )  # fmt: skip
-    group.add_argument(
-        "--listen", action="append", metavar="ENDPOINT",
-        help="Twisted endpoint to listen on, such as tcp:8080:interface=10.0.0.1; repeatable",
-    )  # fmt: skip
-
-    group = parser.add_argument_group("workers")
-    group.add_argument(
-        "--workers", type=workers, default="auto", metavar="N", help="worker processes (default: auto, one per CPU)"
-    )
-    group.add_argument(
-        "--threads", type=threads, default=pool.threads, metavar="N",
-        help="requests one worker handles at a time; Trac is safest with one (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--request-timeout", type=seconds, default=front.request_timeout, metavar="SECONDS",
-        help="longest time for one request; then 504, and the worker is replaced (default: %(default)g)",
-    )  # fmt: skip
-    group.add_argument(
-        "--drain-timeout", type=seconds, default=pool.drain_timeout, metavar="SECONDS",
-        help="longest time running requests get to end at a stop (default: %(default)g)",
-    )  # fmt: skip
-    group.add_argument(
-        "--no-preload", action="store_true", help="warm each worker by itself instead of before forking"
-    )
-    group.add_argument(
-        "--no-freeze", action="store_true", help="leave Trac's warm objects to every garbage collection"
-    )
-    group.add_argument(
-        "--no-locale-memory", action="store_true", help="let Trac list and read its translations for every request"
-    )
-    group.add_argument("--application", type=application, help=argparse.SUPPRESS)
-
-    group = parser.add_argument_group("limits")
-    group.add_argument(
-        "--queue", type=places, default=front.queue, metavar="N",
-        help="requests that may wait for a worker; more get 503 (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--queue-timeout", type=seconds, default=front.queue_timeout, metavar="SECONDS",
-        help="longest wait for a worker; then 503 (default: %(default)g)",
-    )  # fmt: skip
-    group.add_argument(
-        "--max-body", type=size, default=front.max_body, metavar="SIZE", help="largest request body (default: 1G)"
-    )
-    group.add_argument(
-        "--head-timeout", type=seconds, default=front.head_timeout, metavar="SECONDS",
-        help="longest time for the head of a request to arrive (default: %(default)g)",
-    )  # fmt: skip
-    group.add_argument(
-        "--body-timeout", type=seconds, default=front.body_timeout, metavar="SECONDS",
-        help="longest pause in a body, either way (default: %(default)g)",
-    )  # fmt: skip
-    group.add_argument(
-        "--idle-timeout", type=seconds, default=front.idle_timeout, metavar="SECONDS",
-        help="longest pause between two requests of a connection (default: %(default)g)",
-    )  # fmt: skip
-    return parser
+    def show(self) -> str:
+        """Write it as a configuration file; what has no value is a comment."""
+        lines = []
+        for option in in_file():
+            value = self.values[option.key]
+            if option.key == "auths":
+                value = [entry for entry in value if entry.kind == ("basic" if "basic" in option.name else "digest")]
+            origin = self.origins.get(option.key, "default")
+            if value is None or value in ((), []):
+                lines.append(f"# {option.name} =")
+            else:
+                many = option.repeatable
+                written = [option.write(each) for each in value] if many else option.write(value)
+                lines.append(f"{option.name} = {json.dumps(written, ensure_ascii=False)}  # {origin}")
+        return "\n".join(lines) + "\n"
 
 
 def load(arguments: Sequence[str], prog: str = "tracd-cluster") -> Settings:
-    """Make Settings of a command line.
+    """Make Settings of a command line; see ``configure``."""
+    return configure(arguments, prog)[0].settings
 
-    Raises ConfigError for options that do not go together; argparse itself ends the process with status 2 and a
-    message for a single option that is wrong, and with status 0 after ``--help``.
+
+def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str | None]:
+    """Read a command line and the file it names; give what is in force, and what to do instead of serving, if so.
+
+    Raises ConfigError for options that do not go together and for what is wrong in the file; argparse itself ends the
+    process with status 2 and a message for a single option that is wrong, and with status 0 after ``--help``.
     """
-    options = make_parser(prog).parse_intermixed_args(arguments)
+    given = vars(make_parser(prog, _versions(prog)).parse_intermixed_args(list(expand(arguments))))
+    if not given.get("envs"):
+        given.pop("envs", None)
+    _check_exclusive(given, {})
+    filed, origins = read_file(given["config"]) if "config" in given else ({}, {})
+    for one, other in EXCLUSIVE:
+        for mine, rival in ((one, other), (other, one)):
+            if given.get(mine):
+                filed.pop(rival, None)
+    _check_exclusive(filed, origins)
+    values = {option.key: option.default for option in (ENVS, *OPTIONS)} | filed | given
+    if values["port"] is None:
+        values["port"] = 443 if values["protocol"] == "https" else 80
+    origins |= dict.fromkeys(given, "command line")
+    action = "check" if values["check"] else "show_config" if values["show_config"] else None
+    return Configuration(values, origins, make_settings(values)), action
+
+
+def _versions(prog: str) -> str:
+    found = []
+    for name in ("tracd-cluster", "Trac", "Twisted"):
+        try:
+            found.append(version(name))
+        except PackageNotFoundError:
+            found.append("not installed")
+    return f"{prog} {found[0]} (Trac {found[1]}, Twisted {found[2]})"
+
+
+def _check_exclusive(values: dict[str, Any], origins: dict[str, str]) -> None:
+    names = {option.key: option.names for option in OPTIONS}
+    for one, other in EXCLUSIVE:
+        if values.get(one) and values.get(other):
+            where = f"{origins[other]}: " if other in origins else ""
+            raise ConfigError(f"{where}argument {'/'.join(names[other])}: not allowed with argument "
+                              f"{'/'.join(names[one])}")  # fmt: skip
+
+
+# -- what the values mean together
+
+
+def make_settings(values: dict[str, Any]) -> Settings:
+    """Make Settings of the values of all options, by their keys; raise ConfigError for what does not go together."""
+    projects = _projects(values)
+    warnings: list[str] = []
+    entries = _first_entries(values["auths"], warnings)
     return Settings(
         front=FrontSettings(
-            endpoints=endpoints(options.hostname, options.port, options.listen),
-            base_path=options.base_path,
-            max_body=options.max_body,
-            head_timeout=options.head_timeout,
-            body_timeout=options.body_timeout,
-            idle_timeout=options.idle_timeout,
-            request_timeout=options.request_timeout,
-            queue=options.queue,
-            queue_timeout=options.queue_timeout,
+            endpoints=endpoints(values["hostname"], values["port"], values["listen"]),
+            certificate=_certificate(values),
+            key=values["keyfile"],
+            keep_alive=not values["http10"],
+            trusted_proxies=tuple(values["trusted_proxy"]),
+            remote_user=_remote_user(values),
+            base_path=values["base_path"],
+            max_body=values["max_body"],
+            head_timeout=values["head_timeout"],
+            body_timeout=values["body_timeout"],
+            idle_timeout=values["idle_timeout"],
+            request_timeout=values["request_timeout"],
+            queue=values["queue"],
+            queue_timeout=values["queue_timeout"],
         ),
         pool=PoolSettings(
-            projects=projects(options),
-            workers=options.workers,
-            threads=options.threads,
-            preload=not options.no_preload,
-            freeze=not options.no_freeze,
-            remember_locales=not options.no_locale_memory,
-            drain_timeout=options.drain_timeout,
-            application=options.application,
+            projects=projects,
+            workers=values["workers"],
+            threads=values["threads"],
+            preload=not values["no_preload"],
+            freeze=not values["no_freeze"],
+            remember_locales=not values["no_locale_memory"],
+            drain_timeout=values["drain_timeout"],
+            application=values["application"],
+            umask=values["umask"],
         ),
+        auth=_auth(values, entries, projects, warnings),
+        process=_process(values),
+        warnings=tuple(_general_warnings(values) + warnings),
     )
 
 
-def projects(options: argparse.Namespace) -> ProjectSettings:
-    """Make the part that says which environments are served; raise ConfigError as tracd does."""
-    if not options.env_parent_dir and not options.envs and not options.application:
-        raise ConfigError("no environment: give the path of at least one, or -e PARENTDIR")
-    if options.single_env and len(options.envs) > 1:
-        raise ConfigError(f"-s serves one environment, but {len(options.envs)} are given: {', '.join(options.envs)}")
+def _projects(values: dict[str, Any]) -> ProjectSettings:
+    """Say which environments are served; raise ConfigError as tracd does."""
+    parent, envs = values["env_parent_dir"], tuple(values["envs"])
+    if not parent and not envs and not values["application"]:
+        raise ConfigError("no environment: give the path of at least one, or -e with the folder that has them all")
+    if values["single_env"] and len(envs) > 1:
+        raise ConfigError(f"-s serves one environment, but {len(envs)} are given: {', '.join(envs)}")
     return ProjectSettings(
-        env_paths=tuple(options.envs),
-        env_parent_dir=options.env_parent_dir,
-        single_env=options.single_env,
-        base_path=options.base_path,
+        env_paths=envs, env_parent_dir=parent, single_env=values["single_env"], base_path=values["base_path"]
     )
 
 
-def endpoints(hostnames: list[str] | None, number: int, listen: list[str] | None) -> tuple[str, ...]:
+def _certificate(values: dict[str, Any]) -> str | None:
+    if values["protocol"] == "http":
+        return None
+    if not values["certfile"]:
+        raise ConfigError("--protocol=https needs --certfile with the path of a certificate")
+    return str(values["certfile"])
+
+
+def _general_warnings(values: dict[str, Any]) -> list[str]:
+    found = []
+    if values["env_parent_dir"] and values["envs"]:
+        found.append(f"not served because of -e: {', '.join(values['envs'])}")
+    if values["unquote"]:
+        found.append("-q does nothing here: tracd has it for the protocol ajp")
+    if values["protocol"] == "http" and (values["certfile"] or values["keyfile"]):
+        found.append("--certfile and --keyfile do nothing without --protocol=https")
+    return found
+
+
+def _first_entries(given: Iterable[AuthEntry], warnings: list[str]) -> tuple[AuthEntry, ...]:
+    """Keep the first entry for each project, in tracd's words."""
+    found: dict[str, AuthEntry] = {}
+    for entry in given:
+        if entry.project in found:
+            warnings.append(f"Ignoring duplicate authentication option for project: {entry.project}")
+        else:
+            found[entry.project] = entry
+    return tuple(found.values())
+
+
+def _auth(
+    values: dict[str, Any], entries: tuple[AuthEntry, ...], projects: ProjectSettings, warnings: list[str]
+) -> AuthSettings:
+    header = _remote_user(values)
+    required = frozenset(values["require_login"])
+    single = os.path.basename(projects.env_paths[0]) if projects.single_env else None
+    names = {entry.project for entry in entries}
+    if not header:
+        for name in sorted(required):
+            _check_required(name, names, single)
+    known = {os.path.basename(path) for path in projects.env_paths}
+    if not projects.env_parent_dir and not values["application"]:
+        for name in sorted((names | required) - known - {"*"}):
+            warnings.append(f"no environment is called {name}, which an option of signing in names")
+    return AuthSettings(
+        entries=entries,
+        required=required,
+        single_project=single,
+        base_path=projects.base_path,
+        remote_user=header,
+        secret_file=values["secret_file"],
+    )
+
+
+def _remote_user(values: dict[str, Any]) -> bytes | None:
+    header = values["remote_user_header"]
+    if not header:
+        return None
+    if not values["trusted_proxy"]:
+        raise ConfigError(f"--remote-user-header {header} needs --trusted-proxy with the address of who may send it")
+    return str(header).lower().encode("ascii")
+
+
+def _check_required(name: str, names: set[str], single: str | None) -> None:
+    """Raise ConfigError for a project that must be signed in to and has no one who could."""
+    if name in names or "*" in names or (name == "*" and single in names):
+        return
+    if name == "*":
+        raise ConfigError(
+            "--require-login protects the index of projects as well, and no --auth or --basic-auth for * says who may "
+            "see that: give one, or name the projects, as in --require-login=project"
+        )
+    raise ConfigError(f"--require-login={name} needs an --auth or --basic-auth for {name} or *")
+
+
+def _process(values: dict[str, Any]) -> ProcessSettings:
+    user, group = values["user"], values["group"]
+    if user is not None and group is None:
+        try:
+            pwd.getpwuid(user)
+        except KeyError:
+            raise ConfigError(f"--user {user}: there is no such user to take a group from; give --group too") from None
+    return ProcessSettings(
+        daemonize=values["daemonize"],
+        pidfile=values["pidfile"],
+        umask=values["umask"],
+        user=user,
+        group=group,
+        logfile=values["logfile"],
+        auto_reload=values["auto_reload"],
+    )
+
+
+def endpoints(hostnames: Sequence[str], number: int, listen: Sequence[str]) -> tuple[str, ...]:
     """Make Twisted endpoint descriptions of ``-b``, ``-p`` and ``--listen``."""
     if listen and not hostnames:
         return tuple(listen)
-    return (*(_endpoint(name, number) for name in hostnames or [""]), *(listen or []))
+    return (*(_endpoint(name, number) for name in hostnames or [""]), *listen)
 
 
 def _endpoint(hostname: str, number: int) -> str:

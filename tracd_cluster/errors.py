@@ -18,13 +18,15 @@ class StartError(TracdClusterError):
 class ClientFault(TracdClusterError):
     """A request that is refused because of what the client sent.
 
-    ``status`` is the HTTP status of the answer, ``reason`` one plain sentence for it.
+    ``status`` is the HTTP status of the answer, ``reason`` one plain sentence for it, ``lines`` whole header lines
+    that go with it.
     """
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, lines: bytes = b"") -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.lines = lines
 
 
 class WorkerFault(TracdClusterError):

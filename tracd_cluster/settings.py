@@ -8,6 +8,10 @@ them, the documentation quotes them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +54,76 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthEntry:
+    """Who may log in to a project: one ``--auth`` or ``--basic-auth``."""
+
+    kind: Literal["basic", "digest"]
+    project: str
+    """The base name of its environment, or ``*`` for all that have no entry of their own."""
+    file: str
+    """Absolute path of an htpasswd or htdigest file."""
+    realm: str
+
+    def __str__(self) -> str:
+        return f"{self.project},{self.file},{self.realm}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthSettings:
+    """Who asks for passwords, and where."""
+
+    entries: tuple[AuthEntry, ...] = ()
+    """One for each project at the most."""
+    required: frozenset[str] = frozenset()
+    """Projects that nobody sees without logging in; ``*`` for everything."""
+    single_project: str | None = None
+    """The name of the project that is served at the root."""
+    base_path: str = ""
+    remote_user: bytes | None = None
+    """As in FrontSettings."""
+    secret_file: str | None = None
+    """What signs nonces, when several fronts have to know each other's; None for a secret of this process's own."""
+    nonce_lifetime: float = 300.0
+    """How long a browser may go on with one Digest nonce, as Apache's ``AuthDigestNonceLifetime``."""
+    remember: float = 300.0
+    """How long a password that was found right is not checked again the slow way."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to ask or to believe."""
+        return bool(self.entries or self.required or self.remote_user)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSettings:
+    """How the front runs as a process; what twistd does for us is told to it."""
+
+    daemonize: bool = False
+    pidfile: str | None = None
+    umask: int | None = None
+    """None leaves the front's alone; workers have their own (PoolSettings)."""
+    user: int | None = None
+    group: int | None = None
+    logfile: str | None = None
+    auto_reload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrontSettings:
     """What the front listens on and the limits it holds clients to."""
 
     endpoints: tuple[str, ...] = ("tcp:80",)
     """Twisted endpoint descriptions, one per listening port."""
+    certificate: str | None = None
+    """Absolute path of a PEM file with a certificate and what leads to its root; all ports then speak TLS."""
+    key: str | None = None
+    """Absolute path of a PEM file with the certificate's key; None if it is in the same file."""
+    keep_alive: bool = True
+    """Let clients send more than one request on a connection."""
+    trusted_proxies: tuple[Network | None, ...] = ()
+    """Where a client may say who somebody else is; None stands for Unix sockets."""
+    remote_user: bytes | None = None
+    """The header field, in lower case, in which a trusted proxy names the user."""
     base_path: str = ""
     request_line_limit: int = 8 * 1024
     """As nginx's ``large_client_header_buffers``."""
@@ -87,3 +156,7 @@ class Settings:
 
     front: FrontSettings
     pool: PoolSettings
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    process: ProcessSettings = field(default_factory=ProcessSettings)
+    warnings: tuple[str, ...] = ()
+    """What the operator should hear at the start."""

@@ -1,5 +1,8 @@
 """The root: ``twistd tracd-cluster`` builds everything here and wires it; the only module that knows the reactor.
 
+Note [Two command lines]. ``tracd-cluster ...`` is twistd with the options that make it behave as tracd does, and then
+all of its own words again behind the command's name (cli.py). So both command lines are read here, once.
+
 Note [Exit status]. twistd ends with status 0 however its reactor came to stop. When serving cannot begin, a script
 must be able to tell, so the status is set by an exit handler. A daemon's launcher waits on a pipe for word of the
 start; an exit without a word would leave it waiting for ever.
@@ -13,21 +16,30 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.application import service
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python import usage
 
+from tracd_cluster import privileges
+from tracd_cluster.auth.gate import Gate
+from tracd_cluster.auth.secret import read_secret
+from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.balancer import Lane as AnyLane
-from tracd_cluster.config import load
+from tracd_cluster.check import check
+from tracd_cluster.config import configure
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.front.listener import Front
-from tracd_cluster.settings import Settings
+from tracd_cluster.settings import ProcessSettings, Settings
 from tracd_cluster.upstream.lane import Lane
+from tracd_cluster.values import processors
 from tracd_cluster.workers.supervisor import Supervisor
+from tracd_cluster.workers.watch import Watch
 
 log = Logger()
 
@@ -38,15 +50,44 @@ class Options(usage.Options):
     """The command line after ``twistd tracd-cluster``, read by argparse as tracd's own is."""
 
     settings: Settings
+    parent: usage.Options | None = None
+    """twistd's own options."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:  # noqa: N802
-        """Read the options; a wrong one ends the process with status 2 and one clear message."""
+        """Read the options; a wrong one ends the process with status 2 and one clear message.
+
+        ``--check`` and ``--show-config`` end it as well, once they have said what there is to say.
+        """
         arguments = list(sys.argv[1:] if options is None else options)
         try:
-            self.settings = load(arguments, PROG)
+            configuration, action = configure(arguments, PROG)
+            self.settings = configuration.settings
+            if action is None and self.parent is not None:
+                tell_twistd(self.parent, self.settings.process)
         except ConfigError as error:
             print(f"{PROG}: error: {error}", file=sys.stderr)  # noqa: T201
             raise SystemExit(2) from None
+        if action == "show_config":
+            sys.stdout.write(configuration.show())
+            raise SystemExit(0)
+        if action == "check":
+            from twisted.internet import reactor
+
+            raise SystemExit(check(self.settings, reactor))
+
+
+def tell_twistd(options: usage.Options, process: ProcessSettings) -> None:
+    """Pass on what twistd does for us; raise ConfigError where its own options say the opposite."""
+    if (options["profile"] or "").isdigit():
+        raise ConfigError(
+            f"-p {options['profile']} before the name tracd-cluster is a file for twistd's profile: put -p behind it"
+        )
+    if process.daemonize and options["nodaemon"]:
+        raise ConfigError("-d asks for a daemon and twistd's -n for none")
+    if process.pidfile and not options["nodaemon"]:
+        options["pidfile"] = process.pidfile
+    if process.logfile:
+        options["logfile"] = process.logfile
 
 
 class Cluster(service.Service):
@@ -58,19 +99,31 @@ class Cluster(service.Service):
     name = "tracd-cluster"
 
     def __init__(self, settings: Settings, reactor: Any, twistd: Mapping[str, Any]) -> None:
+        self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
         self.balancer = Balancer(settings.front.queue)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
         self.supervisor = Supervisor(settings.pool, self.balancer, reactor, self._open_lane, self._fatal)
+        # Half of the processors at the most: those who have logged in already come first.
+        self.verifier = Verifier(reactor, max(1, processors() // 2))
+        self.watch: Watch | None = None
+        if settings.process.auto_reload:
+            in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+            self.watch = Watch(reactor, self.supervisor.table.files, self.supervisor.new_generation, in_thread)
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
         return Lane(sock, name, lost, self._reactor, self.balancer)
 
     def privilegedStartService(self) -> None:  # noqa: N802
-        """Open the ports, or end the process with status 1 and one clear message."""
+        """Do what may need root, give it up, or end the process with status 1 and one clear message."""
+        settings, process = self._settings, self._settings.process
         try:
+            if settings.auth.wanted:
+                secret = read_secret(settings.auth.secret_file)
+                self.front.gate = Gate(settings.auth, secret, self._reactor.seconds(), self.verifier)
             self.front.privilegedStartService()
+            privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:
             self._say(str(error))
             self._end_twistd(str(error))
@@ -79,19 +132,37 @@ class Cluster(service.Service):
     def startService(self) -> None:  # noqa: N802
         """Start the template and begin to serve; requests wait in line until the first worker is ready."""
         super().startService()  # type: ignore[no-untyped-call]
-        log.info("Server starting in PID {pid}.", pid=os.getpid())
+        for warning in self._settings.warnings:
+            log.warn("{warning}", warning=warning)
+        self._announce(f"Server starting in PID {os.getpid()}.")
         for address in self.front.addresses():
-            log.info("Serving on {address}", address=address)
+            self._announce(f"Serving on {address}")
+        if self._settings.front.keep_alive:
+            self._announce("Using HTTP/1.1 protocol version")
         self.supervisor.startService()
+        if any(entry.kind == "basic" for entry in self._settings.auth.entries):
+            self.verifier.start()
+        if self.watch is not None:
+            self.watch.startService()
         self.front.startService()
+
+    def _announce(self, line: str) -> None:
+        """Say a line that scripts look for: as tracd does where standard output is free for it, else in the log."""
+        if self._twistd.get("logger") and sys.__stdout__ is not None:
+            print(line, file=sys.__stdout__, flush=True)
+        else:
+            log.info("{line}", line=line)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802
         """Let everything that was accepted end, then the workers, then fire."""
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
+        if self.watch is not None:
+            self.watch.stopService()
         stopping = self.front.stopService()
         stopping.addCallback(lambda _: self.supervisor.stopService())
+        stopping.addCallback(lambda _: self.verifier.stop())
         return stopping
 
     def _hurry(self) -> None:

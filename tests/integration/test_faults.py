@@ -122,7 +122,7 @@ def end_of(cluster: ClusterProcess) -> tuple[int, str]:
     ("arguments", "status", "said"),
     [
         (["/no/such/environment"], 2, "path '/no/such/environment' does not exist; a Trac environment was expected"),
-        ([], 2, "no environment: give the path of at least one, or -e PARENTDIR"),
+        ([], 2, "no environment: give the path of at least one, or -e with the folder that has them all"),
         (["--workers", "many", "/tmp"], 2, "argument --workers: 'many' is neither auto nor a number from 1 to 1000"),
         (["-s", "/usr"], 1, "/usr"),
     ],

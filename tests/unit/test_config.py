@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tracd_cluster.config import load
+from tests.unit.test_config_file import write_config
+from tracd_cluster.config import configure, load
 from tracd_cluster.errors import ConfigError
 
 
@@ -14,6 +16,14 @@ from tracd_cluster.errors import ConfigError
 def env(tmp_path: Path) -> str:
     """Give a folder that stands for an environment."""
     return str(tmp_path)
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> str:
+    """Give a file that stands for one with passwords."""
+    path = tmp_path / "passwords"
+    path.write_text("")
+    return str(path)
 
 
 def test_options_may_stand_anywhere(env: str) -> None:
@@ -68,7 +78,6 @@ def test_sizes_and_times(env: str) -> None:
         (["/no/such"], "path '/no/such' does not exist; a Trac environment was expected"),
         (["/etc/hostname"], "path '/etc/hostname' is not a folder"),
         (["--bogus"], "unrecognized arguments: --bogus"),
-        (["-s", "-e", "/tmp"], "not allowed with argument"),
     ],
 )
 def test_a_wrong_option_is_named(
@@ -87,3 +96,74 @@ def test_options_that_do_not_go_together(env: str) -> None:
         load([])
     with pytest.raises(ConfigError, match="-s serves one environment, but 2 are given"):
         load(["-s", env, env])
+    with pytest.raises(ConfigError, match="argument -s/--single-env: not allowed with argument -e/--env-parent-dir"):
+        load(["-s", "-e", env])
+
+
+def test_the_first_entry_for_a_project_counts(env: str, password_file: str) -> None:
+    """As with tracd, which says so in the same words; Basic and Digest may stand side by side."""
+    settings = load([env, "-a", f"one,{password_file},R", "--basic-auth", f"one,{password_file},S",
+                     "--basic-auth", f"*,{password_file},"])  # fmt: skip
+    entries = [(entry.kind, entry.project, entry.realm) for entry in settings.auth.entries]
+    assert [("digest", "one", "R"), ("basic", "*", "")] == entries
+    assert "Ignoring duplicate authentication option for project: one" in settings.warnings
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--protocol", "https"], "--protocol=https needs --certfile"),
+        (["--require-login"], "--require-login protects the index of projects as well"),
+        (["--require-login=one"], "--require-login=one needs an --auth or --basic-auth for one or *"),
+        (["--remote-user-header", "X-User"], "--remote-user-header X-User needs --trusted-proxy"),
+        (["-r", "-d"], "argument -d/--daemonize: not allowed with argument -r/--auto-reload"),
+        (["--http10", "--http11"], "argument --http11: not allowed with argument --http10"),
+        (["--user", "4000000"], "there is no such user to take a group from; give --group too"),
+    ],
+)
+def test_what_does_not_go_together_is_told(env: str, options: list[str], said: str) -> None:
+    """The message says what is missing, or what excludes what."""
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load([env, *options])
+
+
+def test_a_login_can_be_required(env: str, password_file: str) -> None:
+    """All of a single project, or projects by their names."""
+    name = Path(env).name
+    auth = load(["-s", env, "-a", f"{name},{password_file},R", "--require-login"]).auth
+    assert (frozenset("*"), name) == (auth.required, auth.single_project)
+    auth = load([env, "-a", f"*,{password_file},R", "--require-login=one", "--require-login=two"]).auth
+    assert {"one", "two"} == auth.required
+    assert not load([env]).auth.wanted
+
+
+def test_names_of_no_project_are_pointed_out(env: str, password_file: str) -> None:
+    """A misspelled project would be open to everybody, in silence."""
+    settings = load([env, "-a", f"on,{password_file},R"])
+    assert ("no environment is called on, which an option of signing in names",) == settings.warnings
+
+
+def test_a_port_of_the_protocols_own(env: str, password_file: str) -> None:
+    """443 for https, as with tracd."""
+    front = load([env, "--protocol=https", "--certfile", password_file]).front
+    assert ("tcp:port=443:backlog=1024",) == front.endpoints
+    assert (password_file, None, True) == (front.certificate, front.key, front.keep_alive)
+    assert not load([env, "--http10"]).front.keep_alive
+
+
+def test_what_is_in_force_is_a_file_again(tmp_path: Path, password_file: str) -> None:
+    """--show-config says where each value comes from, and what it prints means the same as what it was made of."""
+    env = tmp_path / 'a "name"'
+    env.mkdir()
+    config = write_config(tmp_path / "c.toml", "workers = 3\n")
+    arguments = [str(env), "-p", "81", "-b", "unix:/x=y", "--config", config, "-a", f"*,{password_file},R",
+                 "--trusted-proxy", "unix", "--trusted-proxy", "10.0.0.0/8", "--umask", "7", "--require-login=x",
+                 "--remote-user-header", "Remote-User"]  # fmt: skip
+    configuration, action = configure([*arguments, "--show-config"], "tracd-cluster")
+    assert "show_config" == action
+    shown = configuration.show()
+    assert "port = 81  # command line\n" in shown
+    assert f"workers = 3  # {config}:1\n" in shown
+    assert 'protocol = "http"  # default\n' in shown
+    assert "# certfile =\n" in shown
+    assert configuration.settings == load(["--config", write_config(tmp_path / "again.toml", shown)])

@@ -16,8 +16,10 @@ MAY_IMPORT = {
     "errors": set(),
     "settings": set(),
     "balancer": {"errors"},
-    "options": {"errors", "settings"},
-    "config": {"errors", "settings", "options"},
+    "values": {"settings"},
+    "options": {"settings", "values"},
+    "config_file": {"errors", "options"},
+    "config": {"errors", "settings", "options", "config_file"},
     "rewrite": {"errors"},
     "upstream": {"errors", "rewrite"},
     "auth": {"errors", "settings"},
@@ -25,8 +27,12 @@ MAY_IMPORT = {
     "workers": {"errors", "settings", "balancer"},
     "tracd": {"settings"},
     "passwd": {"errors", "auth"},
-    "check": {"errors", "settings", "auth", "front"},
-    "tap": {"errors", "settings", "config", "balancer", "auth", "front", "upstream", "workers", "check"},
+    "check": {"errors", "settings", "auth", "balancer", "front", "privileges"},
+    "privileges": {"errors"},
+    "tap": {
+        "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "check",
+        "privileges",
+    },
     "cli": {"errors", "settings", "config", "passwd"},
 }
 """Room -> the rooms it may know. ``front`` and ``workers`` never meet but in ``balancer``."""

@@ -23,8 +23,9 @@ from zope.interface import implementer
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front import pages
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.journey import CLOSE, Client, Journey
+from tracd_cluster.front.journey import Client, Journey
 from tracd_cluster.front.reader import RequestReader
+from tracd_cluster.front.reply import CLOSE
 
 if TYPE_CHECKING:
     from tracd_cluster.front.listener import Front
@@ -60,6 +61,8 @@ class Connection(Protocol):
         """The plain socket's own ``send``, for as long as it has taken all that was written."""
         self.paused = False
         self.identity = b""
+        self.address = ""
+        self.trusted = False
         self.deadline = front.now + front.head_timeout
 
     def __repr__(self) -> str:
@@ -78,6 +81,8 @@ class Connection(Protocol):
         transport = self.transport
         if isinstance(transport, Server) and not transport.TLS:
             self._send = transport.getHandle().send
+        self.address = getattr(transport.getPeer(), "host", "")
+        self.trusted = self._front.trusts(self.address)
         self.identity = self._front.identity_lines(self._scheme, transport)
         transport.registerProducer(self, True)
         self._front.connections.add(self)

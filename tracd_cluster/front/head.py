@@ -22,15 +22,22 @@ class Head:
 
     ``target`` is in origin-form, or ``*``; ``path`` is its part before the query. ``lines`` are header lines
     for the worker, Host first; ``length`` is the Content-Length (bytes), 0 without; ``keep_alive`` says whether
-    the client wants the connection to stay open.
+    the client wants the connection to stay open. ``authorization`` is what it says of itself, and ``claims`` what it
+    says of somebody else: only a trusted proxy may.
     """
 
     __slots__ = (
-        "chunked", "expects_continue", "http11", "keep_alive", "length", "lines", "method", "path", "safe", "target",
+        "authorization", "chunked", "claims", "expects_continue", "http11", "keep_alive", "length", "lines", "method",
+        "path", "safe", "target",
     )  # fmt: skip
 
-    def __init__(self, method: bytes, version: str, target: bytes, fields: list[Field]) -> None:
-        """Check the parser's findings; raise ClientFault with the status for what is wrong."""
+    def __init__(
+        self, method: bytes, version: str, target: bytes, fields: list[Field], remote_user: bytes | None = None
+    ) -> None:
+        """Check the parser's findings; raise ClientFault with the status for what is wrong.
+
+        ``remote_user`` is the field, in lower case, in which a trusted proxy names the user.
+        """
         if version != "1.1" and version != "1.0":
             raise ClientFault(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
         if method not in METHODS:
@@ -38,7 +45,7 @@ class Head:
         self.method = method
         self.safe = method in SAFE
         self.http11 = version == "1.1"
-        found = sort_fields(fields)
+        found = sort_fields(fields, remote_user)
         host = found.host
         if host is not None:
             check_host(host)
@@ -57,6 +64,8 @@ class Head:
         self.lines = found.lines
         if host is not None:
             self.lines.insert(0, b"Host: %b\r\n" % host)
+        self.authorization = found.authorization
+        self.claims = found.claims
         self.chunked = found.chunked
         self.length = found.length
         words = found.connection

@@ -1,7 +1,8 @@
 """The whole journey of one request, in order: read it from top to bottom.
 
-A journey begins with a checked head, keeps the body until it is complete, claims a lane or waits in line for one,
-and hands the answer to its connection. What its worker does wrong it turns into a retry or an error page.
+A journey begins with a checked head, asks at the gate who the client is, keeps the body until it is complete, claims a
+lane or waits in line for one, and hands the answer to its connection. What its worker does wrong it turns into a retry
+or an error page.
 
 Note [Sent again]. A request whose worker is lost goes to another worker if that cannot do anything twice: no byte
 of the answer had come, and either the method is safe or no byte of the request had left. Each worker that a request
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.logger import Logger
 
+from tracd_cluster.auth.gate import Attempt
+from tracd_cluster.auth.gate import Client as AskedClient
 from tracd_cluster.balancer import Lane, Waiting
 from tracd_cluster.errors import (
     AnswerTimeout,
@@ -22,14 +25,13 @@ from tracd_cluster.errors import (
     LineFault,
     TracdClusterError,
     WorkerFault,
-    WorkerLost,
     status_of,
 )
 from tracd_cluster.front import pages
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.reply import Reply
 from tracd_cluster.front.target import inside
-from tracd_cluster.rewrite.headers import answer_head
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -44,11 +46,8 @@ MOST_WORKERS = 2
 WRITE_SIZE = 64 * 1024
 """Bytes written at a time to a client that reads slowly: each time is a sign of life, for its deadline."""
 
-CLOSE = b"Connection: close\r\n"
-KEEP_ALIVE = b"Connection: keep-alive\r\n"
 
-
-class Client(Protocol):
+class Client(AskedClient, Protocol):
     """The connection a journey answers to."""
 
     identity: bytes
@@ -74,8 +73,8 @@ class Journey:
     """
 
     __slots__ = (
-        "_body", "_chunking", "_client", "_front", "_gone", "_head_sent", "_keep", "_lane", "_lost", "_own", "_unread",
-        "_unread_size", "complete", "ended", "head", "no_body", "queue_deadline",
+        "_attempt", "_body", "_client", "_front", "_gone", "_lane", "_lost", "_own", "_reply", "_unread",
+        "_unread_size", "_user", "complete", "ended", "head", "no_body", "queue_deadline",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -90,15 +89,43 @@ class Journey:
         self._body: Body | None = None
         self._lane: Lane | None = None
         self._lost = 0
-        self._gone = self._head_sent = self._chunking = False
-        self._keep = head.keep_alive
+        self._gone = False
+        self._reply = Reply(head, head.keep_alive and front.keep_alive)
         self._unread: list[bytes] = []
         self._unread_size = 0
         self._own: ClientFault | None = None
+        self._user = b""
+        self._attempt: Attempt | None = None
         if head.length > front.max_body:
             raise ClientFault(413, f"A request body may have {front.max_body} bytes at the most.")
         if front.base_path and head.path != b"*" and not inside(head.path, front.base_path):
             self._own = ClientFault(404, "There is nothing at this address.")
+        elif front.gate is not None:
+            self._ask_who(front, client)
+
+    # -- who it is
+
+    def _ask_who(self, front: Front, client: Client) -> None:
+        """Ask at the gate; a password that has to be checked is checked when the request is complete."""
+        assert front.gate is not None
+        try:
+            found = front.gate.judge(self.head, client, front.now)
+        except ClientFault as refusal:
+            self._own = refusal
+        else:
+            if isinstance(found, bytes):
+                self._user = found
+            else:
+                self._attempt = found
+
+    def _decided(self, found: bytes | ClientFault) -> None:
+        """Go on once it is known who the client is, or that it must not go on."""
+        self._attempt = None
+        if isinstance(found, ClientFault):
+            self._answer_page(found)
+        else:
+            self._user = found
+            self._claim()
 
     # -- the request
 
@@ -122,25 +149,37 @@ class Journey:
         if self._own is not None:
             self._answer_page(self._own)
         elif self.head.path == b"*":
-            self._finish(pages.options(date_line=self._front.date_line, connection=self._connection_line()))
+            connection = self._reply.connection_line(self._front.draining)
+            self._finish(pages.options(date_line=self._front.date_line, connection=connection))
+        elif self._attempt is not None:
+            # The gate's own limits bound this wait.
+            self._client.deadline = self._front.never
+            self._attempt.begin(self._decided)
         else:
-            self.queue_deadline = self._front.now + self._front.queue_timeout
-            try:
-                lane = self._front.balancer.claim(self)
-            except LineFault as error:
-                self._answer_page(error)
+            self._claim()
+
+    def _claim(self) -> None:
+        """Claim a lane, or wait in line for one."""
+        self.queue_deadline = self._front.now + self._front.queue_timeout
+        try:
+            lane = self._front.balancer.claim(self)
+        except LineFault as error:
+            self._answer_page(error)
+        else:
+            if lane is not None:
+                self.lane_given(lane)
             else:
-                if lane is not None:
-                    self.lane_given(lane)
-                else:
-                    self._client.deadline = self._front.never
+                self._client.deadline = self._front.never
 
     def lane_given(self, lane: Lane) -> None:
         """Send the request on the lane that is now claimed for it."""
         body = self._body
         self._lane = lane
         self._client.deadline = self._front.now + self._front.request_timeout
-        head = self.head.for_worker(self._client.identity, body.size if body is not None else 0)
+        identity = self._client.identity
+        if self._user:
+            identity += b"Tracd-Cluster-User: %b\r\n" % self._user
+        head = self.head.for_worker(identity, body.size if body is not None else 0)
         lane.send(self, head, body)
 
     def line_failed(self, error: TracdClusterError) -> None:
@@ -161,41 +200,16 @@ class Journey:
             return
         self._client.deadline = self._front.now + self._front.request_timeout
         pieces = reader.take()
-        if self._head_sent:
-            out = self._chunks(pieces, reader.ended) if self._chunking else b"".join(pieces)
+        if self._reply.begun:
+            out = self._reply.go_on(pieces, reader.ended)
         else:
-            out = self._first(reader, pieces)
+            out = self._reply.begin(reader, pieces, self._front.date_line, self._front.draining)
         if reader.ended:
             self._lane = None
             if reader.failed:
                 self._break_off()
                 return
         self._pass(out, reader.ended)
-
-    def _first(self, reader: AnswerReader, pieces: list[bytes]) -> bytes:
-        """Make the head of the answer and what is there of its body, one piece for one write."""
-        self._head_sent = True
-        framing = b""
-        if reader.length < 0 and not self.no_body and reader.status not in (204, 304):
-            if reader.ended:
-                framing = b"Content-Length: %d\r\n" % sum(map(len, pieces))
-            elif self.head.http11:
-                framing = b"Transfer-Encoding: chunked\r\n"
-                self._chunking = True
-            else:
-                self._keep = False
-        head = answer_head(
-            reader.status, reader.reason, reader.fields, framing, self._front.date_line, self._connection_line()
-        )
-        if not pieces:
-            return head
-        return head + self._chunks(pieces, False) if self._chunking else b"".join((head, *pieces))
-
-    @staticmethod
-    def _chunks(pieces: list[bytes], last: bool) -> bytes:
-        body = b"".join(pieces)
-        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-        return chunk + b"0\r\n\r\n" if last else chunk
 
     def _pass(self, out: bytes, ended: bool) -> None:
         """Write to a client that reads; keep for one that does not, and make the worker wait when that is much."""
@@ -229,32 +243,26 @@ class Journey:
         elif not rest and self.ended:
             self._leave()
 
-    def _connection_line(self) -> bytes:
-        if self._front.draining:
-            self._keep = False
-        if not self._keep:
-            return CLOSE
-        return b"" if self.head.http11 else KEEP_ALIVE
-
     def _finish(self, out: bytes) -> None:
         self.ended = True
         self._client.write(out)
         self._leave()
 
     def _leave(self) -> None:
-        self._client.done(self, self._keep)
+        self._client.done(self, self._reply.keep)
 
     def _answer_page(self, error: TracdClusterError) -> None:
         """Answer with a page of the front's own."""
         if self._gone:
             return
-        connection = self._connection_line()
+        connection = self._reply.connection_line(self._front.draining)
         self._finish(
             pages.page(
                 status_of(error),
-                _sentence(error),
+                pages.sentence(error),
                 date_line=self._front.date_line,
                 connection=connection,
+                lines=error.lines if isinstance(error, ClientFault) else b"",
                 no_body=self.no_body,
             )
         )
@@ -270,7 +278,7 @@ class Journey:
         self._lost += written > 0
         if not answered and (written == 0 or (self.head.safe and self._lost < MOST_WORKERS)):
             self._again()
-        elif self._head_sent:
+        elif self._reply.begun:
             self._break_off()
         else:
             if not self.head.safe:
@@ -308,7 +316,7 @@ class Journey:
             target=self.head.target.decode("latin-1"),
             limit=self._front.request_timeout,
         )
-        if self._head_sent:
+        if self._reply.begun:
             self._break_off()
         else:
             self._answer_page(error)
@@ -322,23 +330,12 @@ class Journey:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
         self._gone = True
         self._unread = []
+        if self._attempt is not None:
+            self._attempt.take_back()
         self._front.balancer.leave(self)
         if self._lane is not None:
             self._front.abandoned[self] = self._front.now + self._front.request_timeout
             self._lane.resume()
-
-
-def _sentence(error: TracdClusterError) -> str:
-    """Say to a client what happened."""
-    if isinstance(error, ClientFault):
-        return error.reason
-    if isinstance(error, AnswerTimeout):
-        return "The page took too long and was given up."
-    if isinstance(error, WorkerLost):
-        return "The server lost this request halfway. If it was to change something, look first whether it did."
-    if isinstance(error, WorkerFault):
-        return "The page could not be made."
-    return "The server is busy. Please try again in a moment."
 
 
 _: type[Waiting] = Journey

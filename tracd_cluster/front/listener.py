@@ -7,6 +7,7 @@ sweep acts on the deadlines that have passed and makes the Date line.
 from __future__ import annotations
 
 import ctypes
+import ipaddress
 import os
 import socket
 import struct
@@ -19,17 +20,20 @@ from twisted.application import service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from tracd_cluster.auth.gate import Gate
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.journey import Journey
+from tracd_cluster.front.tls import ServerContexts
 from tracd_cluster.settings import FrontSettings
 
 log = Logger()
@@ -59,7 +63,11 @@ class Front(service.Service):
     def __init__(self, settings: FrontSettings, drain_timeout: float, balancer: Balancer, reactor: Any) -> None:
         self.settings = settings
         self.balancer = balancer
+        self.gate: Gate | None = None
+        """Who asks for passwords; set before the start, None where nobody does."""
         self.base_path = settings.base_path.encode("ascii")
+        self.keep_alive = settings.keep_alive
+        self._scheme = b"http" if settings.certificate is None else b"https"
         self.max_body = settings.max_body
         self.body_memory = settings.body_memory
         self.answer_memory = settings.answer_memory
@@ -106,6 +114,8 @@ class Front(service.Service):
         """Set the time and act on all deadlines that have passed."""
         now = self._reactor.seconds()
         self._tick(now)
+        if self.gate is not None:
+            self.gate.tick(now)
         self.balancer.expire(now)
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.timed_out()
@@ -118,17 +128,22 @@ class Front(service.Service):
     # -- ports
 
     def privilegedStartService(self) -> None:  # noqa: N802
-        """Open the ports; raise StartError when one of them cannot be opened."""
+        """Read the certificate and open the ports; raise StartError when one of them cannot be opened."""
+        factory: IProtocolFactory = ClientFactory(self, self._scheme)
+        if self.settings.certificate is not None:
+            contexts = ServerContexts(self.settings.certificate, self.settings.key)
+            factory = TLSMemoryBIOFactory(contexts, False, factory)
         for description in self.settings.endpoints:
-            self._listen(description)
+            self.open_port(description, factory)
 
-    def _listen(self, description: str) -> None:
+    def open_port(self, description: str, factory: IProtocolFactory) -> None:
+        """Open one port; raise StartError that says why it cannot be opened."""
         try:
             endpoint = serverFromString(self._reactor, description)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, KeyError) as error:
             raise StartError(f"cannot listen on {description}: it is not an endpoint of Twisted's ({error})") from None
         problems: list[Failure] = []
-        opening = endpoint.listen(ClientFactory(self, b"http"))
+        opening = endpoint.listen(factory)
         opening.addCallbacks(self.ports.append, problems.append)
         for problem in problems:
             raise StartError(f"cannot listen on {description}: {_why_not(problem.value)}")
@@ -139,8 +154,9 @@ class Front(service.Service):
         self._sweeping.start(SWEEP)
 
     def addresses(self) -> list[str]:
-        """Give the addresses that are listened on, as URLs where there is one."""
-        return [_url(port.getHost()) for port in self.ports]
+        """Give the addresses that are listened on, in tracd's words (trac/web/standalone.py, serve)."""
+        scheme, path = self._scheme.decode(), self.settings.base_path.lstrip("/")
+        return [_shown(port.getHost(), scheme, path) for port in self.ports]
 
     # -- connections
 
@@ -160,6 +176,18 @@ class Front(service.Service):
             getattr(peer, "host", "127.0.0.1").encode("ascii"),
             getattr(peer, "port", 0),
         )
+
+    def trusts(self, address: str) -> bool:
+        """Tell whether a client at this address may say who somebody else is; it is empty for a Unix socket."""
+        networks = self.settings.trusted_proxies
+        if not networks:
+            return False
+        if not address:
+            return None in networks
+        client = ipaddress.ip_address(address.partition("%")[0])
+        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
+            client = client.ipv4_mapped
+        return any(client in network for network in networks if network is not None)
 
     def connection_lost(self, connection: Connection) -> None:
         """Take note that a connection has ended."""
@@ -255,8 +283,10 @@ def _why_not(error: BaseException | None) -> str:
     return text
 
 
-def _url(host: Any) -> str:
-    if hasattr(host, "port"):
-        name = f"[{host.host}]" if ":" in host.host else host.host
-        return f"http://{name}:{host.port}/"
-    return f"unix:{os.fsdecode(host.name)}"
+def _shown(host: Any, scheme: str, path: str) -> str:
+    if not hasattr(host, "port"):
+        return f"unix:{os.fsdecode(host.name)}"
+    if host.host == "0.0.0.0":  # noqa: S104 - a comparison
+        return f"0.0.0.0:{host.port} view at {scheme}://127.0.0.1:{host.port}/{path}"
+    name = f"[{host.host}]" if ":" in host.host else host.host
+    return f"{scheme}://{name}:{host.port}/{path}"

@@ -136,7 +136,7 @@ class RequestReader(Generic[AnyRequest]):
         target = self._target
         assert target is not None
         parser = self._parser
-        head = Head(parser.get_method(), parser.get_http_version(), target, fields)
+        head = Head(parser.get_method(), parser.get_http_version(), target, fields, self._limits.remote_user)
         if (head.length or head.chunked) and parser.should_upgrade():
             # llhttp would take the body for the other protocol's bytes.
             raise ClientFault(400, "A request that asks for another protocol may not have a body.")

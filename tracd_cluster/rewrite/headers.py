@@ -45,7 +45,6 @@ KEPT = frozenset(
         b"accept-charset",
         b"accept-encoding",
         b"accept-language",
-        b"authorization",
         b"cache-control",
         b"content-type",
         b"cookie",
@@ -66,24 +65,28 @@ KEPT = frozenset(
 )
 """Common fields that pass unchanged: a short cut for the rest of the checks."""
 
-STEERING = frozenset((b"connection", b"content-length", b"expect", b"host", b"transfer-encoding"))
-"""Fields that say how to read this request."""
+STEERING = frozenset((b"authorization", b"connection", b"content-length", b"expect", b"host", b"transfer-encoding"))
+"""Fields that say how to read this request, and who sends it."""
 
 _CONNECTION_WORDS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b""))
-_END_TO_END = STEERING | {b"authorization", b"content-type", b"cookie"}
+_END_TO_END = STEERING | {b"content-type", b"cookie"}
+_NO_CLAIMS: tuple[Field, ...] = ()
 
 
 class RequestFields:
     """A request's fields, sorted into those for the worker and those that steer the front.
 
     ``lines`` are whole lines for the worker, in the order received. ``connection`` holds the words of the
-    Connection field in lower case.
+    Connection field in lower case. ``claims`` are the fields that only a trusted proxy may send, with names in lower
+    case; no worker gets them.
     """
 
-    __slots__ = ("chunked", "connection", "expect", "host", "length", "lines")
+    __slots__ = ("authorization", "chunked", "claims", "connection", "expect", "host", "length", "lines")
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
+        self.claims = _NO_CLAIMS
+        self.authorization: bytes | None = None
         self.host: bytes | None = None
         self.length = 0
         self.chunked = False
@@ -91,8 +94,11 @@ class RequestFields:
         self.connection: tuple[bytes, ...] = ()
 
 
-def sort_fields(fields: list[Field]) -> RequestFields:
-    """Sort the fields of a request; raise ClientFault for those that cannot be obeyed."""
+def sort_fields(fields: list[Field], remote_user: bytes | None = None) -> RequestFields:
+    """Sort the fields of a request; raise ClientFault for those that cannot be obeyed.
+
+    ``remote_user`` is the name, in lower case, of one more field that only a trusted proxy may send.
+    """
     sorted_ = RequestFields()
     add = sorted_.lines.append
     for name, value in fields:
@@ -101,7 +107,11 @@ def sort_fields(fields: list[Field]) -> RequestFields:
             add(b"%b: %b\r\n" % (name, value))
         elif key in STEERING:
             _steer(sorted_, key, value.strip(b" \t"))
-        elif not (b"_" in key or key in HOP_BY_HOP or key.startswith(FORGEABLE)):
+        elif b"_" in key or key in HOP_BY_HOP:
+            continue
+        elif key == remote_user or key.startswith(FORGEABLE):
+            sorted_.claims += ((key, value.strip(b" \t")),)
+        else:
             add(b"%b: %b\r\n" % (name, value))
     if sorted_.connection and not _CONNECTION_WORDS.issuperset(sorted_.connection):
         _drop_nominated(sorted_)
@@ -119,6 +129,11 @@ def _steer(sorted_: RequestFields, key: bytes, value: bytes) -> None:
         sorted_.length = int(value)
     elif key == b"expect":
         sorted_.expect = value.lower()
+    elif key == b"authorization":
+        if sorted_.authorization is not None:
+            raise ClientFault(400, "There is more than one Authorization field.")
+        sorted_.authorization = value
+        sorted_.lines.append(b"Authorization: %b\r\n" % value)
     else:
         if value.lower() != b"chunked":
             raise ClientFault(501, "The only Transfer-Encoding understood here is chunked.")

@@ -307,5 +307,6 @@ def _files_of(path: str, config: Any = None) -> Iterator[str]:
     shared = config.get("inherit", "plugins_dir")
     for folder in [os.path.join(path, "plugins"), shared and os.path.join(path, shared)]:
         if folder:
+            yield folder  # for what is put into it
             yield from glob(os.path.join(folder, "*.py"))
             yield from glob(os.path.join(folder, "*.egg*"))

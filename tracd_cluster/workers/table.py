@@ -40,6 +40,11 @@ class Table:
         """Whether no process is left, nor a memory of one."""
         return not self.templates and not self.workers
 
+    def files(self) -> tuple[str, ...]:
+        """Give the files that the newest generation which got ready has loaded."""
+        loaded = [template for template in self.templates.values() if template.files]
+        return max(loaded, key=lambda template: template.generation).files if loaded else ()
+
     def workers_of(self, generation: int) -> list[Worker]:
         """Give the live workers of a generation."""
         return [worker for worker in self.workers.values() if worker.live and worker.generation == generation]

@@ -1,0 +1,152 @@
+"""``--check``: tries all that a start would do, without serving, and says everything that is wrong at once.
+
+A problem keeps something from being served, and makes the status 1; a hint does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from twisted.internet.protocol import Factory
+
+from tracd_cluster.auth.passwords import parse_htdigest, parse_htpasswd
+from tracd_cluster.auth.secret import read_secret
+from tracd_cluster.balancer import Balancer
+from tracd_cluster.errors import StartError
+from tracd_cluster.front.listener import Front
+from tracd_cluster.front.tls import make_context
+from tracd_cluster.privileges import identity_of
+from tracd_cluster.settings import AuthEntry, Settings
+
+SOON = timedelta(days=21)
+"""Certificates of Let's Encrypt are renewed with 30 days left; with fewer than this, it has failed for days."""
+
+FEW_FILES = 4096
+"""Below so many descriptors, a few thousand idle browsers can use them up."""
+
+INSPECTION = (sys.executable, "-m", "tracd_cluster.tracd.inspection")
+INSPECTION_TIMEOUT = 300.0
+
+Finding = tuple[str, str]
+
+
+def check(settings: Settings, reactor: Any, say: Callable[[str], Any] = print) -> int:
+    """Say what is wrong, one line each, and give the exit status."""
+    findings = [("hint", warning) for warning in settings.warnings]
+    for look in (check_environments, check_passwords, check_certificate, check_process):
+        findings += look(settings)
+    findings += check_ports(settings, reactor)
+    for kind, text in sorted(findings, key=lambda finding: finding[0] != "problem"):
+        say(f"{kind}: {text}")
+    problems = sum(kind == "problem" for kind, _ in findings)
+    say(f"{problems} problem{'s' * (problems != 1)}" if problems else "ok")
+    return 1 if problems else 0
+
+
+def check_environments(settings: Settings) -> Iterator[Finding]:
+    """Open all environments, in a process and as the user that workers will have."""
+    process, projects = settings.process, settings.pool.projects
+    if not projects.env_paths and not projects.env_parent_dir:
+        return
+    files = [entry.file for entry in settings.auth.entries]
+    question = json.dumps({"projects": dataclasses.asdict(projects), "files": files})
+    identity: dict[str, Any] = {}
+    if process.user is not None or process.group is not None:
+        if os.geteuid() != 0:
+            yield "problem", "--user and --group: only root can become somebody else"
+            return
+        who = identity_of(process.user, process.group)
+        identity = {
+            "user": who.user, "group": who.group, "extra_groups": who.groups,
+            "env": {**os.environ, **dict(who.variables)},
+        }  # fmt: skip
+    try:
+        done = subprocess.run(
+            INSPECTION, input=question, capture_output=True, text=True, timeout=INSPECTION_TIMEOUT, check=False,
+            **identity,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield "problem", f"the environments cannot be looked at: {error}"
+        return
+    for line in done.stdout.splitlines():
+        yield from json.loads(line).items()
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        yield "problem", f"the environments cannot be looked at: {last}"
+
+
+def check_passwords(settings: Settings) -> Iterator[Finding]:
+    """Read every password file, and the secret."""
+    for entry in settings.auth.entries:
+        yield from _check_file(entry)
+    if settings.auth.secret_file is not None:
+        try:
+            read_secret(settings.auth.secret_file)
+        except StartError as error:
+            yield "problem", str(error)
+
+
+def _check_file(entry: AuthEntry) -> Iterator[Finding]:
+    try:
+        with open(entry.file, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        yield "problem", f"cannot read password file {entry.file}: {error.strerror}"
+        return
+    found = parse_htdigest(data, entry.realm) if entry.kind == "digest" else parse_htpasswd(data)
+    for fault in found.faults:
+        yield "hint", f"{entry.file}: {fault}"
+    if not found.users:
+        where = f" of realm {entry.realm!r}" if entry.kind == "digest" else ""
+        yield "problem", f"nobody can log in to project {entry.project}: {entry.file} has no user{where}"
+
+
+def check_certificate(settings: Settings) -> Iterator[Finding]:
+    """See whether certificate and key fit, and for how long."""
+    path = settings.front.certificate
+    if path is None:
+        return
+    try:
+        make_context(path, settings.front.key or path)
+    except StartError as error:
+        yield "problem", str(error)
+        return
+    from cryptography import x509
+
+    with open(path, "rb") as file:
+        ends = x509.load_pem_x509_certificates(file.read())[0].not_valid_after_utc
+    left = ends - datetime.now(UTC)
+    if left < timedelta(0):
+        yield "problem", f"the certificate {path} has expired on {ends:%Y-%m-%d}"
+    elif left < SOON:
+        yield "hint", f"the certificate {path} expires in {left.days} days"
+
+
+def check_process(settings: Settings) -> Iterator[Finding]:
+    """See what the operating system lets us have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FEW_FILES:
+        yield "hint", f"only {soft} files may be open at a time, which bounds the clients: ulimit -n {FEW_FILES}"
+    pidfile = settings.process.pidfile
+    if pidfile and not os.access(os.path.dirname(pidfile), os.W_OK):
+        yield "problem", f"--pidfile {pidfile} cannot be written"
+
+
+def check_ports(settings: Settings, reactor: Any) -> Iterator[Finding]:
+    """Open each port, and close it again."""
+    front = Front(settings.front, 0.0, Balancer(0), reactor)
+    for description in settings.front.endpoints:
+        try:
+            front.open_port(description, Factory())
+        except StartError as error:
+            yield "problem", str(error)
+    for port in front.ports:
+        port.stopListening()

@@ -1,0 +1,59 @@
+"""The answer as its client gets it: how its end is known, and whether the connection outlives it."""
+
+from __future__ import annotations
+
+from tracd_cluster.front.head import Head
+from tracd_cluster.rewrite.headers import answer_head
+from tracd_cluster.upstream.framing import AnswerReader
+
+CLOSE = b"Connection: close\r\n"
+KEEP_ALIVE = b"Connection: keep-alive\r\n"
+
+
+class Reply:
+    """Makes the bytes of one answer. ``begun`` says that its head has been made, ``keep`` that more may follow it."""
+
+    __slots__ = ("_chunked", "_http11", "_no_body", "begun", "keep")
+
+    def __init__(self, head: Head, keep: bool) -> None:
+        self._http11 = head.http11
+        self._no_body = head.method == b"HEAD"
+        self._chunked = False
+        self.begun = False
+        self.keep = keep
+
+    def connection_line(self, draining: bool) -> bytes:
+        """Make the Connection line, if there has to be one; while draining, every answer is its connection's last."""
+        if draining:
+            self.keep = False
+        if not self.keep:
+            return CLOSE
+        return b"" if self._http11 else KEEP_ALIVE
+
+    def begin(self, reader: AnswerReader, pieces: list[bytes], date_line: bytes, draining: bool) -> bytes:
+        """Make the head of the answer and what is there of its body, one piece for one write."""
+        self.begun = True
+        framing = b""
+        if reader.length < 0 and not self._no_body and reader.status not in (204, 304):
+            if reader.ended:
+                framing = b"Content-Length: %d\r\n" % sum(map(len, pieces))
+            elif self._http11:
+                framing = b"Transfer-Encoding: chunked\r\n"
+                self._chunked = True
+            else:
+                self.keep = False
+        connection = self.connection_line(draining)
+        head = answer_head(reader.status, reader.reason, reader.fields, framing, date_line, connection)
+        if not pieces:
+            return head
+        return head + _chunk(pieces, False) if self._chunked else b"".join((head, *pieces))
+
+    def go_on(self, pieces: list[bytes], last: bool) -> bytes:
+        """Make more of the body."""
+        return _chunk(pieces, last) if self._chunked else b"".join(pieces)
+
+
+def _chunk(pieces: list[bytes], last: bool) -> bytes:
+    body = b"".join(pieces)
+    chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+    return chunk + b"0\r\n\r\n" if last else chunk

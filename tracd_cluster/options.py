@@ -1,0 +1,281 @@
+"""The table of all options, and the parser that is made of it.
+
+The command line, the configuration file, ``--help`` and ``--show-config`` all come from this table. Options that tracd
+has keep its names and meanings (trac/web/standalone.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tracd_cluster import values
+from tracd_cluster.settings import FrontSettings, PoolSettings
+
+FRONT, POOL = FrontSettings(), PoolSettings()
+
+DESCRIPTION = (
+    "Serves Trac environments over HTTP with a pool of warm worker processes. All options of tracd are here, with "
+    "the meanings they have there."
+)
+EPILOG = """\
+tracd-cluster passwd   makes and changes password files: tracd-cluster passwd --help
+twistd tracd-cluster   is the same, run by twistd itself: a daemon unless twistd -n is given. All options above stand
+                       behind the name. Before it, twistd reads its own: there -b is its debugger, -d a folder to run
+                       in, -e an encrypted file, -l a log file, -n the foreground, -p a profile, -r a reactor, -s a
+                       source file; --pidfile and --umask mean the same on either side.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option: its names, the long one last, and how its text is read."""
+
+    names: tuple[str, ...]
+    group: str
+    help: str
+    read: Callable[..., Any] | None = str
+    """None for a flag, which has no text."""
+    metavar: str | None = None
+    default: Any = None
+    shown: str = ""
+    """The default as ``--help`` shows it, where that is not simply its value."""
+    dest: str = ""
+    repeatable: bool = False
+    is_path: bool = False
+    """``read`` takes the folder that relative paths start from as well."""
+    tracds: bool = False
+    """tracd has it."""
+    hidden: bool = False
+    write: Callable[[Any], Any] = lambda value: value
+    """Gives a value as a configuration file has it."""
+
+    @property
+    def name(self) -> str:
+        """What the configuration file calls it."""
+        return self.names[-1].lstrip("-")
+
+    @property
+    def key(self) -> str:
+        """What its value is called in the program."""
+        return self.dest or self.name.replace("-", "_")
+
+
+def _seconds(name: str, default: float, text: str, group: str = "limits") -> Option:
+    return Option(
+        names=(name,), group=group, read=values.seconds, metavar="SECONDS", default=default, help=text,
+        shown=f"{default:g}",
+    )  # fmt: skip
+
+
+def _flag(*names: str, group: str, text: str, tracds: bool = False) -> Option:
+    return Option(names=names, group=group, read=None, default=False, help=text, tracds=tracds)
+
+
+ENVS = Option(
+    names=("envs",), group="environments", read=values.environment, metavar="ENV", repeatable=True, is_path=True,
+    default=(), help="path of a Trac environment", tracds=True,
+)  # fmt: skip
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        names=("-e", "--env-parent-dir"), group="environments", read=values.environment, metavar="DIR", is_path=True,
+        help="serve every environment in this folder", tracds=True,
+    ),
+    _flag("-s", "--single-env", group="environments", text="serve the one ENV at /, without an index", tracds=True),
+    Option(
+        names=("--base-path",), group="environments", read=values.base_path, metavar="PATH", default="",
+        help="URL prefix of all pages", shown="none", tracds=True,
+    ),
+    Option(
+        names=("-p", "--port"), group="listening", read=values.port, metavar="N", help="port", tracds=True,
+        shown="80, for https 443",
+    ),
+    Option(
+        names=("-b", "--hostname"), group="listening", metavar="HOST", repeatable=True, default=(), tracds=True,
+        help="address to listen on: IPv4, IPv6, a name, unix:/path; repeatable", shown="all IPv4",
+    ),
+    Option(
+        names=("--listen",), group="listening", metavar="ENDPOINT", repeatable=True, default=(),
+        help="Twisted endpoint, as in tcp:8080:interface=10.0.0.1; repeatable",
+    ),
+    Option(
+        names=("--protocol",), group="listening", read=values.protocol, metavar="NAME", default="http",
+        help="http or https", shown="http", tracds=True,
+    ),
+    Option(
+        names=("--certfile",), group="listening", read=values.existing_file, metavar="FILE", is_path=True,
+        help="certificate and what leads to its root, PEM, for https", tracds=True,
+    ),
+    Option(
+        names=("--keyfile",), group="listening", read=values.existing_file, metavar="FILE", is_path=True,
+        help="the certificate's key, PEM", shown="in the certfile", tracds=True,
+    ),
+    _flag("--http10", group="listening", text="close each connection after one answer", tracds=True),
+    _flag("--http11", group="listening", text="keep connections open between requests (default)", tracds=True),
+    _flag("-q", "--unquote", group="listening", text="nothing here: tracd has it for other protocols", tracds=True),
+    Option(
+        names=("-a", "--auth"), group="signing in", read=values.auth_entry("digest"), metavar="P,FILE,REALM",
+        dest="auths", repeatable=True, is_path=True, default=(), tracds=True, write=str,
+        help="project P (* for all) asks for Digest, users in an htdigest file; repeatable",
+    ),
+    Option(
+        names=("--basic-auth",), group="signing in", read=values.auth_entry("basic"), metavar="P,FILE,REALM",
+        dest="auths", repeatable=True, is_path=True, default=(), tracds=True, write=str,
+        help="project P (* for all) asks for Basic, users in an htpasswd file; repeatable",
+    ),
+    Option(
+        names=("--require-login",), group="signing in", metavar="[=P]", repeatable=True, default=(),
+        help="nobody sees anything of project P (without =P: of all) before signing in; repeatable",
+    ),
+    Option(
+        names=("--trusted-proxy",), group="signing in", read=values.network, metavar="NET", repeatable=True,
+        default=(), help="address or network (or unix) of a proxy that may name the user; repeatable",
+        write=lambda net: "unix" if net is None else str(net),
+    ),
+    Option(
+        names=("--remote-user-header",), group="signing in", read=values.field_name, metavar="NAME",
+        help="the field in which a trusted proxy names the user, as in Remote-User",
+    ),
+    Option(
+        names=("--secret-file",), group="signing in", read=values.path, metavar="FILE", is_path=True,
+        help="signs Digest nonces; share it among several hosts", shown="a new secret at each start",
+    ),
+    Option(
+        names=("--workers",), group="workers", read=values.workers, metavar="N", default=values.processors(),
+        help="worker processes", shown="auto, one per CPU",
+    ),
+    Option(
+        names=("--threads",), group="workers", read=values.threads, metavar="N", default=POOL.threads,
+        help="requests one worker handles at a time; Trac is safest with one", shown="1",
+    ),
+    _flag("-r", "--auto-reload", group="workers", text="new workers when Trac or a plugin is modified", tracds=True),
+    _seconds("--request-timeout", FRONT.request_timeout, "longest time for one request; then 504, and a new worker",
+             "workers"),
+    _seconds("--drain-timeout", POOL.drain_timeout, "longest time running requests get to end at a stop", "workers"),
+    _flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
+    _flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
+    _flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
+    Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
+    Option(
+        names=("--queue",), group="limits", read=values.places, metavar="N", default=FRONT.queue,
+        help="requests that may wait for a worker; more get 503", shown=f"{FRONT.queue}",
+    ),
+    _seconds("--queue-timeout", FRONT.queue_timeout, "longest wait for a worker; then 503"),
+    Option(
+        names=("--max-body",), group="limits", read=values.size, metavar="SIZE", default=FRONT.max_body,
+        help="largest request body", shown="1G",
+    ),
+    _seconds("--head-timeout", FRONT.head_timeout, "longest time for the head of a request to arrive"),
+    _seconds("--body-timeout", FRONT.body_timeout, "longest pause in a body, either way"),
+    _seconds("--idle-timeout", FRONT.idle_timeout, "longest pause between two requests of a connection"),
+    _flag("-d", "--daemonize", group="process", text="run in the background, messages to syslog", tracds=True),
+    Option(
+        names=("--pidfile",), group="process", read=values.path, metavar="FILE", is_path=True, tracds=True,
+        help="holds the process id of the daemon",
+    ),
+    Option(
+        names=("--umask",), group="process", read=values.umask, metavar="MASK", default=POOL.umask, shown="022",
+        help="file mode creation mask, octal", tracds=True, write=lambda mask: f"{mask:03o}",
+    ),
+    Option(names=("--user",), group="process", read=values.user, metavar="USER", tracds=True,
+           help="run as this user once the ports are open"),
+    Option(names=("--group",), group="process", read=values.group, metavar="GROUP", tracds=True,
+           help="run as this group", shown="the user's own"),
+    Option(
+        names=("--logfile",), group="process", read=values.path, metavar="FILE", is_path=True,
+        help="where messages go", shown="standard error",
+    ),
+    Option(
+        names=("--config",), group="what to do", read=values.existing_file, metavar="FILE", is_path=True,
+        help="take options from this file too (TOML); the command line wins",
+    ),
+    _flag("--check", group="what to do", text="see whether all of this would work, say what does not, and end"),
+    _flag("--show-config", group="what to do", text="print what is in force, as a configuration file, and end"),
+)  # fmt: skip
+
+EXCLUSIVE: tuple[tuple[str, str], ...] = (
+    ("env_parent_dir", "single_env"), ("http10", "http11"), ("auto_reload", "daemonize"),
+)  # fmt: skip
+"""Keys of options that go not together, as with tracd."""
+
+NOT_IN_FILE = ("config", "check", "show_config", "application")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """One line for each option, its value named once."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=132)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        value = "" if action.nargs == 0 else f" {action.metavar}"
+        return ", ".join(action.option_strings) + value
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
+def make_parser(prog: str, version: str) -> argparse.ArgumentParser:
+    """Make the parser; what was not given is not in its namespace, so that it can be told from a default."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage=f"{prog} [options] ENV...",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=_Formatter,
+        argument_default=argparse.SUPPRESS,
+        add_help=False,
+    )
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for option in (ENVS, *OPTIONS):
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        _add(groups[option.group], option)
+    group = groups["what to do"]
+    group.add_argument("--version", action="version", version=version, help="print the version and end")
+    group.add_argument("-h", "--help", action="help", help="print this and end")
+    return parser
+
+
+def _add(group: argparse._ArgumentGroup, option: Option) -> None:
+    if option is ENVS:
+        group.add_argument("envs", nargs="*", type=values.environment, metavar=option.metavar, help=option.help)
+        return
+    text = f"{option.help} (default: {option.shown})" if option.shown else option.help
+    text = argparse.SUPPRESS if option.hidden else text.replace("%", "%%")
+    if option.read is None:
+        group.add_argument(*option.names, action="store_true", help=text)
+    else:
+        action = "append" if option.repeatable else "store"
+        group.add_argument(
+            *option.names, action=action, type=option.read, metavar=option.metavar, dest=option.key, help=text
+        )
+
+
+def expand(arguments: Sequence[str]) -> Iterator[str]:
+    """Give the words of a command line with tracd's abbreviations spelled out, and ``--require-login`` with its value.
+
+    An abbreviation that was clear to tracd stays clear, whatever options have joined tracd's. ``--require-login``
+    takes its value behind ``=`` only: the word that follows it may be an environment.
+    """
+    all_names = {name for option in OPTIONS for name in option.names} | {"--version", "--help"}
+    tracds = {name for option in OPTIONS if option.tracds for name in option.names} | {"--version", "--help"}
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            yield word
+            break
+        name, equals, value = word.partition("=")
+        if name.startswith("--") and name not in all_names:
+            meant = [full for full in tracds if full.startswith(name)]
+            if len(meant) == 1:
+                name = meant[0]
+        if name == "--require-login" and not equals:
+            equals, value = "=", "*"
+        yield name + equals + value
+    yield from words
