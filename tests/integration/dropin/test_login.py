@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from requests.auth import HTTPDigestAuth
 
 from tests.integration.dropin.accounts import (
     BASIC_CLIENTS,
@@ -102,6 +103,22 @@ def test_odd_characters_by_digest(digest_server: Server, client: str, tmp_path: 
     assert "odd" == who(DIGEST_CLIENTS[client](f"{digest_server.url}/alpha", "odd", ODD_PASSWORD, tmp_path))
 
 
+def test_the_way_back(basic_server: Server, digest_server: Server) -> None:
+    """Whoever logs in comes back to the page they came from; a client that knows a challenge may use it again."""
+    came_from = f"{basic_server.url}/alpha/wiki?version=1"
+    reply = basic_server.get("/alpha/login", {**basic("admin", PASSWORD), "Referer": came_from})
+    assert came_from == reply.headers["Location"]
+    with session() as visitor:
+        method = HTTPDigestAuth("admin", PASSWORD)
+        for page in ("roadmap", "query?status=new"):
+            address = f"{digest_server.url}/alpha/{page}"
+            reached = visitor.get(
+                f"{digest_server.url}/alpha/login", params={"referer": address}, auth=method, timeout=30
+            )
+            assert (200, address) == (reached.status_code, reached.url)
+            assert "admin" == who(reached.text)
+
+
 @pytest.mark.parametrize("kind", HASHES)
 def test_hashes(basic_server: Server, kind: str) -> None:
     """Every kind of hash that tracd knows counts: the answer is a redirect and a cookie for the project."""
@@ -178,7 +195,7 @@ def test_what_does_not(basic_server: Server, path: str) -> None:
 
 def test_the_first_entry_of_a_project_wins(basic_server: Server) -> None:
     """A second file for the same project is not read, and the start says so; nor is the file of the rest."""
-    assert "Ignoring duplicate authentication option for project: alpha" in basic_server.stderr.splitlines()
+    assert "Ignoring duplicate authentication option for project: alpha" in basic_server.stderr
     address = stranger()
     assert 401 == basic_server.get("/alpha/login", basic("Maren", PASSWORD), address).status
     assert 401 == basic_server.get("/beta/login", basic("admin", PASSWORD), address).status
