@@ -17,7 +17,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
 
 from twisted.application import service
 from twisted.internet.defer import Deferred
@@ -133,12 +133,12 @@ class Cluster(service.Service):
         """Start the template and begin to serve; requests wait in line until the first worker is ready."""
         super().startService()  # type: ignore[no-untyped-call]
         for warning in self._settings.warnings:
-            log.warn("{warning}", warning=warning)
-        self._announce(f"Server starting in PID {os.getpid()}.")
+            self._announce(warning, sys.__stderr__)
+        self._announce(f"Server starting in PID {os.getpid()}.", sys.__stdout__)
         for address in self.front.addresses():
-            self._announce(f"Serving on {address}")
+            self._announce(f"Serving on {address}", sys.__stdout__)
         if self._settings.front.keep_alive:
-            self._announce("Using HTTP/1.1 protocol version")
+            self._announce("Using HTTP/1.1 protocol version", sys.__stdout__)
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
@@ -146,10 +146,10 @@ class Cluster(service.Service):
             self.watch.startService()
         self.front.startService()
 
-    def _announce(self, line: str) -> None:
-        """Say a line that scripts look for: as tracd does where standard output is free for it, else in the log."""
-        if self._twistd.get("logger") and sys.__stdout__ is not None:
-            print(line, file=sys.__stdout__, flush=True)
+    def _announce(self, line: str, stream: TextIO | None) -> None:
+        """Say a line that scripts look for: alone on its stream where the log leaves that free, else in the log."""
+        if self._twistd.get("logger") and stream is not None:
+            print(line, file=stream, flush=True)
         else:
             log.info("{line}", line=line)
 

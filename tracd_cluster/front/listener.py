@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import os
+import re
 import socket
 import struct
 import sys
@@ -156,7 +157,8 @@ class Front(service.Service):
     def addresses(self) -> list[str]:
         """Give the addresses that are listened on, in tracd's words (trac/web/standalone.py, serve)."""
         scheme, path = self._scheme.decode(), self.settings.base_path.lstrip("/")
-        return [_shown(port.getHost(), scheme, path) for port in self.ports]
+        opened = zip(self.settings.endpoints, self.ports, strict=True)
+        return [_shown(port.getHost(), _name_in(description), scheme, path) for description, port in opened]
 
     # -- connections
 
@@ -283,10 +285,16 @@ def _why_not(error: BaseException | None) -> str:
     return text
 
 
-def _shown(host: Any, scheme: str, path: str) -> str:
+def _name_in(description: str) -> str:
+    """Give the host name that an endpoint listens on, empty for an address: that is better told by the port."""
+    match = re.search(r":interface=([A-Za-z][^:\\]*)(?::|\Z)", description)
+    return match[1] if match is not None else ""
+
+
+def _shown(host: Any, name: str, scheme: str, path: str) -> str:
     if not hasattr(host, "port"):
         return f"unix:{os.fsdecode(host.name)}"
     if host.host == "0.0.0.0":  # noqa: S104 - a comparison
         return f"0.0.0.0:{host.port} view at {scheme}://127.0.0.1:{host.port}/{path}"
-    name = f"[{host.host}]" if ":" in host.host else host.host
+    name = name or (f"[{host.host}]" if ":" in host.host else host.host)
     return f"{scheme}://{name}:{host.port}/{path}"

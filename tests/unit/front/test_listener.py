@@ -13,7 +13,7 @@ from zope.interface import provider
 
 from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 from tracd_cluster.errors import StartError
-from tracd_cluster.front.listener import SWEEP, _shown, _why_not
+from tracd_cluster.front.listener import SWEEP, _name_in, _shown, _why_not
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -92,7 +92,10 @@ def test_what_is_no_endpoint_is_named() -> None:
 
 def test_addresses_are_told_in_tracds_words() -> None:
     """Scripts look for these lines, and people click on them."""
-    assert "0.0.0.0:80 view at http://127.0.0.1:80/x" == _shown(IPv4Address("TCP", "0.0.0.0", 80), "http", "x")
-    assert "https://127.0.0.1:80/" == _shown(IPv4Address("TCP", "127.0.0.1", 80), "https", "")
-    assert "http://[::1]:80/" == _shown(IPv6Address("TCP", "::1", 80), "http", "")
-    assert "unix:/run/s" == _shown(UNIXAddress("/run/s"), "http", "")
+    four = IPv4Address("TCP", "127.0.0.1", 80)
+    assert "0.0.0.0:80 view at http://127.0.0.1:80/x" == _shown(IPv4Address("TCP", "0.0.0.0", 80), "", "http", "x")
+    assert "https://127.0.0.1:80/" == _shown(four, "", "https", "")
+    assert "http://[::1]:80/" == _shown(IPv6Address("TCP", "::1", 80), "", "http", "")
+    assert "http://localhost:80/" == _shown(four, _name_in("tcp:port=80:interface=localhost:backlog=9"), "http", "")
+    assert "http://127.0.0.1:80/" == _shown(four, _name_in("tcp:port=80:interface=127.0.0.1"), "http", "")
+    assert "unix:/run/s" == _shown(UNIXAddress("/run/s"), "", "http", "")
