@@ -178,15 +178,25 @@ def test_the_challenge_of_digest(digest_server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/alpha/login/", "/alpha/login/rpc", "/alpha/login/xmlrpc", "//alpha//login", "/alpha/%6cogin"]
-)
+    "path",
+    [
+        "/alpha/login/", "/alpha/login/rpc", "/alpha/login/xmlrpc", "/alpha/login?x=/", "//alpha//login",
+        "/alpha/%6cogin", "/%61lpha/login", "/alpha%2Flogin", "/alpha/login%2Fx",
+    ],
+)  # fmt: skip
 def test_what_counts_as_login(basic_server: Server, path: str) -> None:
     """Paths below /login are challenged too, however they are written; with a password they go to Trac."""
     assert 401 == basic_server.get(path).status
     assert basic_server.get(path, basic("admin", PASSWORD)).status in (200, 302, 303, 404)
 
 
-@pytest.mark.parametrize("path", ["/alpha/about", "/alpha/logins", "/alpha/wiki/login", "/login", "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/alpha/about", "/alpha/logins", "/alpha/wiki/login", "/login", "/", "/alpha/LOGIN", "/alpha/login;x",
+        "/alpha/login%20", "/alpha/login%FF", "/alpha/%FFlogin", "//login/alpha",
+    ],
+)  # fmt: skip
 def test_what_does_not(basic_server: Server, path: str) -> None:
     """No other path is challenged, and a password there says nothing."""
     assert 401 != basic_server.get(path).status
