@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from requests.auth import HTTPDigestAuth
 
 from tests.integration.dropin.accounts import (
     BASIC_CLIENTS,
@@ -102,6 +103,22 @@ def test_odd_characters_by_digest(digest_server: Server, client: str, tmp_path: 
     assert "odd" == who(DIGEST_CLIENTS[client](f"{digest_server.url}/alpha", "odd", ODD_PASSWORD, tmp_path))
 
 
+def test_the_way_back(basic_server: Server, digest_server: Server) -> None:
+    """Whoever logs in comes back to the page they came from; a client that knows a challenge may use it again."""
+    came_from = f"{basic_server.url}/alpha/wiki?version=1"
+    reply = basic_server.get("/alpha/login", {**basic("admin", PASSWORD), "Referer": came_from})
+    assert came_from == reply.headers["Location"]
+    with session() as visitor:
+        method = HTTPDigestAuth("admin", PASSWORD)
+        for page in ("roadmap", "query?status=new"):
+            address = f"{digest_server.url}/alpha/{page}"
+            reached = visitor.get(
+                f"{digest_server.url}/alpha/login", params={"referer": address}, auth=method, timeout=30
+            )
+            assert (200, address) == (reached.status_code, reached.url)
+            assert "admin" == who(reached.text)
+
+
 @pytest.mark.parametrize("kind", HASHES)
 def test_hashes(basic_server: Server, kind: str) -> None:
     """Every kind of hash that tracd knows counts: the answer is a redirect and a cookie for the project."""
@@ -161,15 +178,25 @@ def test_the_challenge_of_digest(digest_server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/alpha/login/", "/alpha/login/rpc", "/alpha/login/xmlrpc", "//alpha//login", "/alpha/%6cogin"]
-)
+    "path",
+    [
+        "/alpha/login/", "/alpha/login/rpc", "/alpha/login/xmlrpc", "/alpha/login?x=/", "//alpha//login",
+        "/alpha/%6cogin", "/%61lpha/login", "/alpha%2Flogin", "/alpha/login%2Fx",
+    ],
+)  # fmt: skip
 def test_what_counts_as_login(basic_server: Server, path: str) -> None:
     """Paths below /login are challenged too, however they are written; with a password they go to Trac."""
     assert 401 == basic_server.get(path).status
     assert basic_server.get(path, basic("admin", PASSWORD)).status in (200, 302, 303, 404)
 
 
-@pytest.mark.parametrize("path", ["/alpha/about", "/alpha/logins", "/alpha/wiki/login", "/login", "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/alpha/about", "/alpha/logins", "/alpha/wiki/login", "/login", "/", "/alpha/LOGIN", "/alpha/login;x",
+        "/alpha/login%20", "/alpha/login%FF", "/alpha/%FFlogin", "//login/alpha",
+    ],
+)  # fmt: skip
 def test_what_does_not(basic_server: Server, path: str) -> None:
     """No other path is challenged, and a password there says nothing."""
     assert 401 != basic_server.get(path).status
@@ -178,7 +205,7 @@ def test_what_does_not(basic_server: Server, path: str) -> None:
 
 def test_the_first_entry_of_a_project_wins(basic_server: Server) -> None:
     """A second file for the same project is not read, and the start says so; nor is the file of the rest."""
-    assert "Ignoring duplicate authentication option for project: alpha" in basic_server.stderr.splitlines()
+    assert "Ignoring duplicate authentication option for project: alpha" in basic_server.stderr
     address = stranger()
     assert 401 == basic_server.get("/alpha/login", basic("Maren", PASSWORD), address).status
     assert 401 == basic_server.get("/beta/login", basic("admin", PASSWORD), address).status
