@@ -11,10 +11,12 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
@@ -175,4 +177,5 @@ class _Process(ProcessProtocol):
         self._timer = None
 
     def _kill(self) -> None:
-        self.transport.signalProcess("KILL")
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess("KILL")
