@@ -121,7 +121,7 @@ OPTIONS: tuple[Option, ...] = (
         names=("--canonical-host",), group="listening", read=values.canonical_host, metavar="NAME",
         help="send clients here who name a host that is not served",
     ),
-    _flag("--proxy-protocol", group="listening", text="connections begin with a PROXY line (v1, v2) of a trusted proxy"),
+    _flag("--proxy-protocol", group="listening", text="connections begin with a trusted proxy's PROXY line"),
     _flag("--keep-cookies", group="listening", text="add neither Secure nor SameSite=Lax to Trac's cookies"),
     _flag("--http10", group="listening", text="close each connection after one answer", tracds=True),
     _flag("--http11", group="listening", text="keep connections open between requests (default)", tracds=True),
