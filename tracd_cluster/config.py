@@ -143,6 +143,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             drain_timeout=values["drain_timeout"],
             application=values["application"],
             umask=values["umask"],
+            https=values["protocol"] == "https",
         ),
         auth=_auth(values, entries, projects, warnings),
         process=_process(values),

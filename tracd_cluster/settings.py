@@ -45,6 +45,8 @@ class PoolSettings:
     application: str | None = None
     """``module:callable`` of a WSGI application to serve instead of Trac (for benchmarks and tests)."""
     umask: int = 0o022
+    https: bool = False
+    """Clients come by HTTPS, and nothing else: Trac should know that of its cookies."""
     drain_timeout: float = 30.0
     """How long running requests may take to end when a worker, or everything, stops."""
     terminate_timeout: float = 5.0
