@@ -24,6 +24,8 @@ import psutil
 T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
+FROM_TREE = {**os.environ, "PYTHONPATH": str(ROOT)}
+"""The variables of a program that is to find the package here, wherever it runs."""
 _PAUSE = Event()
 _NEVER_OUTGOING = range(20_000, 30_000)
 

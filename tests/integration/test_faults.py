@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import sqlite3
 import subprocess
@@ -16,9 +15,8 @@ import pytest
 
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
-from tests.processes import ROOT, free_port, wait_until
+from tests.processes import FROM_TREE, free_port, wait_until
 
-FROM_TREE = {**os.environ, "PYTHONPATH": str(ROOT)}
 APPLICATION = ("--application", "tests.integration.apps:misbehaving")
 
 

@@ -157,7 +157,7 @@ def check(
     params = parse(value)
     if params is None:
         return Refused(None, "malformed")
-    user = _name_of(params.get("username", b""))
+    user = name_of(params.get("username", b""))
     fault = _fault_of(params, target, realm)
     if user is None or fault is not None:
         return Refused(user, fault or "a user name that is not text")
@@ -170,12 +170,12 @@ def check(
     # A nonce from before the last start, and a used count, get the same answer as an old nonce: an honest client
     # recovers by it without asking its user, and who replays what it saw on the wire gains nothing, since a new nonce
     # is of no use without the password.
-    if standing is not Standing.FRESH or not nonces.use(params["nonce"], int(params["nc"], 16), now):
+    if standing is not Standing.FRESH or not nonces.use(params["nonce"], int(params["nc"], 16), now, user):
         return Refused(user, "an old nonce or a used count", stale=True)
     return Granted(user)
 
 
-def _name_of(raw: bytes) -> str | None:
+def name_of(raw: bytes) -> str | None:
     """Read a name in UTF-8, or in Latin-1 as some clients send it; what they prove is in UTF-8 all the same."""
     return text_of(raw) or text_of(raw.decode("latin-1").encode()) or None
 

@@ -7,7 +7,9 @@ everywhere.
 Note [Guesses]. A login that fails makes the next ones from its address wait, right or wrong, before they are looked
 at (throttle.py); and no more are looked at side by side than may fail for free, or a thousand sent at once would all
 come before the first failure. Whoever has proven a password or a nonce already does not wait: a whole office behind
-one address works on while somebody's script in it tries passwords.
+one address works on while somebody's script in it tries passwords. What is answered at once must not answer guesses,
+though: a nonce speaks for the user who has proven it and for no other, and a remembered password is forgotten when as
+many other ones as may fail for free have come for its user (realms.py).
 """
 
 from __future__ import annotations
@@ -158,7 +160,8 @@ class Gate:
         at_login = len(parts) > self._part and parts[self._part] == b"login"
         if self._single is not None:
             return self._single, at_login
-        return parts[0].decode("utf-8", "replace") if parts else "", at_login
+        # Bytes that are no text are what tracd and Trac take for it: a project named é is at /%E9 and nowhere else.
+        return parts[0].decode("latin-1") if parts else "", at_login
 
     def _ask(self, realm: Realm, asked: Asked, address: str, now: float, at_login: bool) -> bytes | Attempt:
         if asked.authorization is None:

@@ -39,12 +39,16 @@ class Standing(Enum):
 
 
 class _Counts:
-    """The counts used with one nonce: bit ``i`` of ``seen`` tells of the count ``highest - i``."""
+    """The counts used with one nonce: bit ``i`` of ``seen`` tells of the count ``highest - i``.
 
-    __slots__ = ("highest", "issued", "seen")
+    ``user`` is who has proven a password with it first.
+    """
 
-    def __init__(self, issued: float) -> None:
+    __slots__ = ("highest", "issued", "seen", "user")
+
+    def __init__(self, issued: float, user: str) -> None:
         self.issued = issued
+        self.user = user
         self.highest = 0
         self.seen = 0
 
@@ -111,15 +115,16 @@ class Nonces:
             return Standing.FOREIGN
         return Standing.FRESH if self._lives(_issued(nonce), now) else Standing.STALE
 
-    def proven(self, nonce: bytes) -> bool:
-        """Tell whether somebody has shown with this nonce that they know a password."""
-        return nonce in self._used
+    def proven(self, nonce: bytes, user: str) -> bool:
+        """Tell whether this user has shown with this nonce that they know their password."""
+        counts = self._used.get(nonce)
+        return counts is not None and counts.user == user
 
-    def use(self, nonce: bytes, count: int, now: float) -> bool:
+    def use(self, nonce: bytes, count: int, now: float, user: str = "") -> bool:
         """Take a count of a nonce, which must be ours; False if it was taken before, or could have been.
 
-        Call it only for a response that was proven right. Counts may come out of order, as they do over several
-        connections, but not more than WINDOW below the highest.
+        Call it only for a response that ``user`` was proven right by. Counts may come out of order, as they do over
+        several connections, but not more than WINDOW below the highest.
         """
         issued = _issued(nonce)
         self._drop_expired(now)
@@ -131,7 +136,7 @@ class Nonces:
                 self._drop_head()
                 if not self._lives(issued, now):
                     return False
-            counts = self._used[nonce] = _Counts(issued)
+            counts = self._used[nonce] = _Counts(issued, user)
         return counts.take(count)
 
     def check_invariants(self) -> None:

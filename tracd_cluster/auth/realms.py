@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from tracd_cluster.auth import basic, digest
 from tracd_cluster.auth.nonces import Nonces
 from tracd_cluster.auth.password_file import PasswordFile
 from tracd_cluster.auth.passwords import Htdigest, Htpasswd, parse_htdigest, parse_htpasswd, scheme_of
+from tracd_cluster.auth.throttle import FREE_FAILURES
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.settings import AuthEntry
 
@@ -96,11 +97,14 @@ class DigestRealm:
         return digest.challenges(self._realm, self._nonces, algorithms, now, stale)
 
     def at_once(self, asked: Asked, now: float) -> Verdict | None:
-        """Decide what comes with a nonce that has been proven before, or is no Digest at all."""
+        """Decide what comes with a nonce that its user has proven before, or is no Digest at all."""
         fields = digest.parse(asked.authorization or b"")
         if fields is None:
             return Denied()
-        return self._verdict(asked, now) if self._nonces.proven(fields.get("nonce", b"")) else None
+        user = digest.name_of(fields.get("username", b""))
+        if user is None or not self._nonces.proven(fields.get("nonce", b""), user):
+            return None
+        return self._verdict(asked, now)
 
     def decide(self, asked: Asked, now: float, told: Told) -> None:
         """Check the response."""
@@ -115,11 +119,24 @@ class DigestRealm:
         return Denied(found.user or "", found.reason, guess=found.guessed, stale=found.stale)
 
 
+@dataclass(slots=True)
+class Remembered:
+    """The password that was right for a user: a keyed digest, and not the password itself.
+
+    It counts until a time (seconds), and until ``tries`` other ones have come for the same user: a memory answers at
+    once, so it must not answer whoever guesses (gate.py, Note [Guesses]).
+    """
+
+    key: bytes = field(repr=False)
+    until: float
+    tries: int = FREE_FAILURES
+
+
 class BasicRealm:
     """Users in an htpasswd file, whose hashes are slow to check; right passwords are remembered for a while.
 
-    ``_remembered`` maps the keyed digest of user and password to the end of its time (seconds); the password itself
-    is not kept. Requests that ask the same at the same time, as browsers do, wait for one check together.
+    ``_remembered`` has the users whose passwords were found right, those found longest ago first. Requests that ask
+    the same at the same time, as browsers do, wait for one check together.
     """
 
     def __init__(self, entry: AuthEntry, secret: bytes, remember: float, verifier: Verifier) -> None:
@@ -130,7 +147,7 @@ class BasicRealm:
         self._file: PasswordFile[Htpasswd] = PasswordFile(entry.file, parse_htpasswd)
         self._version = self._file.version
         self._hashes = self._usable()
-        self._remembered: OrderedDict[bytes, float] = OrderedDict()
+        self._remembered: OrderedDict[str, Remembered] = OrderedDict()
         self._waiting: dict[bytes, list[Told]] = {}
 
     def look(self, now: float) -> None:
@@ -151,11 +168,19 @@ class BasicRealm:
         found = basic.parse(asked.authorization or b"")
         if found is None:
             return Denied()
-        until = self._remembered.get(self._key(*found))
-        return Granted(found[0]) if until is not None and now < until else None
+        user, _ = found
+        remembered = self._remembered.get(user)
+        if remembered is None or now >= remembered.until:
+            return None
+        if hmac.compare_digest(remembered.key, self._key(*found)):
+            return Granted(user)
+        remembered.tries -= 1
+        if not remembered.tries:
+            del self._remembered[user]
+        return None
 
     def decide(self, asked: Asked, now: float, told: Told) -> None:
-        """Have the password checked; the same work is done for a user who is not there."""
+        """Have the password checked; the same work is done for a user who is not there, or is locked out."""
         found = basic.parse(asked.authorization or b"")
         assert found is not None, "at_once lets nothing else through"
         user, password = found
@@ -164,29 +189,25 @@ class BasicRealm:
             self._waiting[key].append(told)
             return
         waiting = self._waiting[key] = [told]
-        hash_ = self._file.content.hashes.get(user)
-        known = hash_ is not None
+        own = self._file.content.hashes.get(user)
+        usable = own is not None and scheme_of(own) != ""
+        hash_ = own if own is not None and usable else self._somebody(user)
+        reason = "no such user" if own is None else "wrong password"
 
         def checked(right: bool | None) -> None:
             # After a change of the file this may be another question with the same words, or none.
             if self._waiting.get(key) is waiting:
                 del self._waiting[key]
-                if right and known:
-                    self._remember(key, now + self._time)
-            verdict = self._verdict(user, known, right)
+                if right and usable:
+                    self._remember(user, Remembered(key, now + self._time))
+            verdict: Verdict = Undecided()
+            if right is not None:
+                verdict = Granted(user) if right and usable else Denied(user, reason, guess=True)
             for each in waiting:
                 each(verdict)
 
-        if not self._verifier.check(password, hash_ if hash_ is not None else self._somebody(user), checked):
+        if not self._verifier.check(password, hash_, checked):
             checked(None)
-
-    @staticmethod
-    def _verdict(user: str, known: bool, right: bool | None) -> Verdict:
-        if right is None:
-            return Undecided()
-        if right and known:
-            return Granted(user)
-        return Denied(user, "wrong password" if known else "no such user", guess=True)
 
     def _key(self, user: str, password: str) -> bytes:
         text = f"{user}\0{password}".encode("utf-8", "surrogatepass")
@@ -206,8 +227,8 @@ class BasicRealm:
     def _usable(self) -> list[str]:
         return [hash_ for hash_ in self._file.content.hashes.values() if scheme_of(hash_)]
 
-    def _remember(self, key: bytes, until: float) -> None:
-        if len(self._remembered) >= REMEMBERED:
+    def _remember(self, user: str, remembered: Remembered) -> None:
+        self._remembered[user] = remembered
+        self._remembered.move_to_end(user)
+        if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
-        self._remembered[key] = until
-        self._remembered.move_to_end(key)

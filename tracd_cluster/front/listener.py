@@ -33,6 +33,7 @@ from tracd_cluster.auth.gate import Gate
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.connection import Connection
+from tracd_cluster.front.hosts import Hosts
 from tracd_cluster.front.journey import Journey
 from tracd_cluster.front.tls import ServerContexts
 from tracd_cluster.settings import FrontSettings
@@ -66,6 +67,9 @@ class Front(service.Service):
         self.balancer = balancer
         self.gate: Gate | None = None
         """Who asks for passwords; set before the start, None where nobody does."""
+        self.hosts = Hosts(settings.hosts, settings.canonical_host) if settings.hosts else None
+        """Which hosts are served, None for any."""
+        self.harden_cookies = settings.harden_cookies
         self.base_path = settings.base_path.encode("ascii")
         self.keep_alive = settings.keep_alive
         self._scheme = b"http" if settings.certificate is None else b"https"
@@ -161,23 +165,6 @@ class Front(service.Service):
         return [_shown(port.getHost(), _name_in(description), scheme, path) for description, port in opened]
 
     # -- connections
-
-    def identity_lines(self, scheme: bytes, transport: Any) -> bytes:
-        """Make the lines that tell a worker of one connection: who asks, and at which of our addresses."""
-        here, peer = transport.getHost(), transport.getPeer()
-        host = getattr(here, "host", "localhost").encode("ascii")
-        if b":" in host:
-            host = b"[%b]" % host
-        set_nodelay = getattr(transport, "setTcpNoDelay", None)
-        if set_nodelay is not None:
-            set_nodelay(True)
-        return b"Tracd-Cluster-Server: %b %b %d\r\nTracd-Cluster-Client: %b %d\r\n" % (
-            scheme,
-            host,
-            getattr(here, "port", 80),
-            getattr(peer, "host", "127.0.0.1").encode("ascii"),
-            getattr(peer, "port", 0),
-        )
 
     def trusts(self, address: str) -> bool:
         """Tell whether a client at this address may say who somebody else is; it is empty for a Unix socket."""

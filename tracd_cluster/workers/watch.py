@@ -56,6 +56,8 @@ class Watch(Service):
         return self._in_thread(look_at, self._files()).addCallback(self._compare)
 
     def _compare(self, found: Look) -> None:
+        if not self.running:
+            return  # the thread was under way when we were stopped
         different = changed(self._known, found)
         if not different:
             # What a generation has loaded for the first time is known from here on.
