@@ -96,7 +96,7 @@ def test_wrong_usage(program: str, arguments: list[str], about: str, password_fi
     "arguments", [["-p", "65536"], ["--protocol", "https", "--certfile", "missing"]], ids=["port", "certificate"]
 )
 def test_wrong_usage_that_tracd_finds_late(program: str, arguments: list[str], tmp_path: Path) -> None:
-    """A port that cannot be, or a certificate that is not there, is wrong usage: 2; tracd begins to start, gets 1."""
+    """A port that cannot be, or a certificate that is not there, is wrong usage: 2; tracd starts, and fails with 1."""
     ended = run(program, "-b", "127.0.0.1", "-p", str(free_port()), *arguments, str(tmp_path))
     assert {TRACD: 1, OURS: 2}[program] == ended.returncode
     assert program == TRACD or arguments[-1] in ended.stderr
