@@ -120,6 +120,10 @@ def make_settings(values: dict[str, Any]) -> Settings:
             keep_alive=not values["http10"],
             trusted_proxies=tuple(values["trusted_proxy"]),
             remote_user=_remote_user(values),
+            proxy_protocol=_proxy_protocol(values),
+            hosts=tuple(values["allowed_host"]),
+            canonical_host=values["canonical_host"],
+            harden_cookies=not values["keep_cookies"],
             base_path=values["base_path"],
             max_body=values["max_body"],
             head_timeout=values["head_timeout"],
@@ -139,6 +143,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             drain_timeout=values["drain_timeout"],
             application=values["application"],
             umask=values["umask"],
+            https=values["protocol"] == "https",
         ),
         auth=_auth(values, entries, projects, warnings),
         process=_process(values),
@@ -219,6 +224,12 @@ def _remote_user(values: dict[str, Any]) -> bytes | None:
     if not values["trusted_proxy"]:
         raise ConfigError(f"--remote-user-header {header} needs --trusted-proxy with the address of who may send it")
     return str(header).lower().encode("ascii")
+
+
+def _proxy_protocol(values: dict[str, Any]) -> bool:
+    if values["proxy_protocol"] and not values["trusted_proxy"]:
+        raise ConfigError("--proxy-protocol needs --trusted-proxy with the address of who may send a PROXY line")
+    return bool(values["proxy_protocol"])
 
 
 def _check_required(name: str, names: set[str], single: str | None) -> None:

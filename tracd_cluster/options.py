@@ -113,6 +113,16 @@ OPTIONS: tuple[Option, ...] = (
         names=("--keyfile",), group="listening", read=values.existing_file, metavar="FILE", is_path=True,
         help="the certificate's key, PEM", shown="in the certfile", tracds=True,
     ),
+    Option(
+        names=("--allowed-host",), group="listening", read=values.host, metavar="NAME", repeatable=True, default=(),
+        help="host to serve, or *.example.org; others get 421; repeatable", shown="those of [trac] base_url",
+    ),
+    Option(
+        names=("--canonical-host",), group="listening", read=values.canonical_host, metavar="NAME",
+        help="send clients here who name a host that is not served",
+    ),
+    _flag("--proxy-protocol", group="listening", text="connections begin with a trusted proxy's PROXY line"),
+    _flag("--keep-cookies", group="listening", text="add neither Secure nor SameSite=Lax to Trac's cookies"),
     _flag("--http10", group="listening", text="close each connection after one answer", tracds=True),
     _flag("--http11", group="listening", text="keep connections open between requests (default)", tracds=True),
     _flag("-q", "--unquote", group="listening", text="nothing here: tracd has it for other protocols", tracds=True),
@@ -132,7 +142,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         names=("--trusted-proxy",), group="signing in", read=values.network, metavar="NET", repeatable=True,
-        default=(), help="address or network (or unix) of a proxy that may name the user; repeatable",
+        default=(), help="address or network (or unix) whose X-Forwarded-* and Forwarded count; repeatable",
         write=lambda net: "unix" if net is None else str(net),
     ),
     Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import getpass
+import hmac
 import io
 import os
 import re
@@ -259,7 +260,8 @@ def verify_user(order: Order, text: bytes, password: str) -> int:
     else:
         known = digests_of(order.user, order.realm, text)
         right = bool(known) and all(
-            digest_ha1(order.user, order.realm, password, algorithm) == known[algorithm] for algorithm in known
+            hmac.compare_digest(digest_ha1(order.user, order.realm, password, algorithm), known[algorithm])
+            for algorithm in known
         )
     if not right:
         raise Refused(MISMATCH, "password verification failed")

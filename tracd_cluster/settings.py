@@ -45,6 +45,8 @@ class PoolSettings:
     application: str | None = None
     """``module:callable`` of a WSGI application to serve instead of Trac (for benchmarks and tests)."""
     umask: int = 0o022
+    https: bool = False
+    """Clients come by HTTPS, and nothing else: Trac should know that of its cookies."""
     drain_timeout: float = 30.0
     """How long running requests may take to end when a worker, or everything, stops."""
     terminate_timeout: float = 5.0
@@ -124,6 +126,14 @@ class FrontSettings:
     """Where a client may say who somebody else is; None stands for Unix sockets."""
     remote_user: bytes | None = None
     """The header field, in lower case, in which a trusted proxy names the user."""
+    proxy_protocol: bool = False
+    """Trusted proxies begin each connection with a PROXY line, and nobody else is let in."""
+    hosts: tuple[str, ...] = ()
+    """Names that are served, ``*.example.org`` for all below one; none for any."""
+    canonical_host: str | None = None
+    """Where clients are sent that name another host; with a port if it has one."""
+    harden_cookies: bool = True
+    """Add Secure and SameSite to the workers' cookies (rewrite/cookies.py)."""
     base_path: str = ""
     request_line_limit: int = 8 * 1024
     """As nginx's ``large_client_header_buffers``."""

@@ -105,6 +105,7 @@ class Cluster(service.Service):
         self.balancer = Balancer(settings.front.queue)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
         self.supervisor = Supervisor(settings.pool, self.balancer, reactor, self._open_lane, self._fatal)
+        self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None

@@ -20,7 +20,8 @@ from tracd_cluster.settings import AuthEntry, Network
 _SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\Z")
-"""Without percent escapes: workers cut as many characters off a path in which there are none any more, as in tracd."""
+"""Without percent escapes: what a client writes and what Trac sees of it are the same then, byte for byte."""
+_HOST = re.compile(r"(?:\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])\Z")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9-]+\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -193,6 +194,21 @@ def field_name(text: str) -> str:
     if text.lower() in TAKEN_NAMES:
         raise ArgumentTypeError(f"{text!r} says something else already; choose a field of its own, as in Remote-User")
     return text
+
+
+def host(text: str) -> str:
+    """Read a host name, ``*.`` and a domain for all below it, or ``*`` for any."""
+    if _HOST.match(text) is None:
+        raise ArgumentTypeError(f"{text!r} is not a host name such as trac.example.org, *.example.org or *")
+    return text.lower()
+
+
+def canonical_host(text: str) -> str:
+    """Read a host name, with its port if clients need one."""
+    name, _, number = text.partition(":")
+    if "*" in name or _HOST.match(name) is None or (number and not _is_number(number)):
+        raise ArgumentTypeError(f"{text!r} is not a host name such as trac.example.org or trac.example.org:8443")
+    return text.lower()
 
 
 def auth_entry(kind: Literal["basic", "digest"]) -> Callable[..., AuthEntry]:

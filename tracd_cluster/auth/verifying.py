@@ -38,7 +38,8 @@ def main() -> int:
         signal.alarm(LONGEST)
         right = verify(asked["password"], asked["hash"])
         signal.alarm(0)
-        print(int(right), flush=True)  # noqa: T201
+        # In one piece: with PYTHONUNBUFFERED, print() writes the end of the line by itself.
+        os.write(sys.stdout.fileno(), b"1\n" if right else b"0\n")
     return 0
 
 

@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front import pages
+from tracd_cluster.front.admission import identity_lines
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.journey import Client, Journey
 from tracd_cluster.front.reader import RequestReader
@@ -46,7 +47,7 @@ class Connection(Protocol):
 
     def __init__(self, front: Front, scheme: bytes) -> None:
         self._front = front
-        self._scheme = scheme
+        self.scheme = scheme
         self._reader = RequestReader(front.settings, self)
         self._current: Journey | None = None
         self._backlog: deque[Journey] = deque()
@@ -63,6 +64,7 @@ class Connection(Protocol):
         self.identity = b""
         self.address = ""
         self.trusted = False
+        self.here = (b"", 0)
         self.deadline = front.now + front.head_timeout
 
     def __repr__(self) -> str:
@@ -77,13 +79,13 @@ class Connection(Protocol):
     # -- the transport's side
 
     def connectionMade(self) -> None:  # noqa: N802
-        """Learn who the client is."""
+        """Begin to listen to the client."""
         transport = self.transport
         if isinstance(transport, Server) and not transport.TLS:
             self._send = transport.getHandle().send
-        self.address = getattr(transport.getPeer(), "host", "")
-        self.trusted = self._front.trusts(self.address)
-        self.identity = self._front.identity_lines(self._scheme, transport)
+        set_nodelay = getattr(transport, "setTcpNoDelay", None)
+        if set_nodelay is not None:
+            set_nodelay(True)
         transport.registerProducer(self, True)
         self._front.connections.add(self)
 
@@ -150,6 +152,8 @@ class Connection(Protocol):
     def _feed(self, data: bytes) -> None:
         if self._closing or self._refusal is not None:
             return
+        if not self.identity:
+            self._learn_who()
         self._feeding = True
         try:
             self._reader.feed(data)
@@ -157,6 +161,15 @@ class Connection(Protocol):
             self._refuse(fault)
         finally:
             self._feeding = False
+
+    def _learn_who(self) -> None:
+        """Learn who the client is, now that a PROXY line before its bytes has been read."""
+        here, peer = self.transport.getHost(), self.transport.getPeer()
+        host = getattr(here, "host", "localhost")
+        self.here = (f"[{host}]" if ":" in host else host).encode("ascii"), getattr(here, "port", 80)
+        self.address = getattr(peer, "host", "")
+        self.trusted = self._front.trusts(self.address)
+        self.identity = identity_lines(self.scheme, self.here, self.address, getattr(peer, "port", 0))
 
     def head_read(self, head: Head) -> Journey:
         """Begin a journey, or line it up behind those before it."""

@@ -21,14 +21,14 @@ class Head:
     """The checked head of one request.
 
     ``target`` is in origin-form, or ``*``; ``path`` is its part before the query. ``lines`` are header lines
-    for the worker, Host first; ``length`` is the Content-Length (bytes), 0 without; ``keep_alive`` says whether
-    the client wants the connection to stay open. ``authorization`` is what it says of itself, and ``claims`` what it
-    says of somebody else: only a trusted proxy may.
+    for the worker, that of ``host`` first; ``length`` is the Content-Length (bytes), 0 without; ``keep_alive`` says
+    whether the client wants the connection to stay open. ``authorization`` is what it says of itself, and ``claims``
+    what it says of somebody else: only a trusted proxy may.
     """
 
     __slots__ = (
-        "authorization", "chunked", "claims", "expects_continue", "http11", "keep_alive", "length", "lines", "method",
-        "path", "safe", "target",
+        "authorization", "chunked", "claims", "expects_continue", "host", "http11", "keep_alive", "length", "lines",
+        "method", "path", "safe", "target",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,7 @@ class Head:
             self.path = check_path(target)
         self.target = target
         self.lines = found.lines
+        self.host = host
         if host is not None:
             self.lines.insert(0, b"Host: %b\r\n" % host)
         self.authorization = found.authorization
@@ -79,6 +80,12 @@ class Head:
             self.expects_continue = False
             if found.chunked:
                 raise ClientFault(400, "HTTP/1.0 has no Transfer-Encoding.")
+
+    def name_host(self, host: bytes) -> None:
+        """Take another host for the one that was named: a proxy has said which one the client has."""
+        line = b"Host: %b\r\n" % host
+        self.lines = [line, *self.lines[self.host is not None :]]
+        self.host = host
 
     def for_worker(self, identity: bytes, length: int) -> bytes:
         """Make the head that goes to a worker: ``identity`` is the front's own lines, ``length`` the body's size."""

@@ -1,8 +1,8 @@
 """The whole journey of one request, in order: read it from top to bottom.
 
-A journey begins with a checked head, asks at the gate who the client is, keeps the body until it is complete, claims a
-lane or waits in line for one, and hands the answer to its connection. What its worker does wrong it turns into a retry
-or an error page.
+A journey begins with a checked head, is admitted or not (admission.py), keeps the body until it is complete, waits
+for its login to be decided, claims a lane or waits in line for one, and hands the answer to its connection. What its
+worker does wrong it turns into a retry or an error page.
 
 Note [Sent again]. A request whose worker is lost goes to another worker if that cannot do anything twice: no byte
 of the answer had come, and either the method is safe or no byte of the request had left. Each worker that a request
@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.logger import Logger
 
-from tracd_cluster.auth.gate import Attempt
-from tracd_cluster.auth.gate import Client as AskedClient
 from tracd_cluster.balancer import Lane, Waiting
 from tracd_cluster.errors import (
     AnswerTimeout,
@@ -28,10 +26,10 @@ from tracd_cluster.errors import (
     status_of,
 )
 from tracd_cluster.front import pages
+from tracd_cluster.front.admission import Origin, admit
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.reply import Reply
-from tracd_cluster.front.target import inside
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -47,11 +45,9 @@ WRITE_SIZE = 64 * 1024
 """Bytes written at a time to a client that reads slowly: each time is a sign of life, for its deadline."""
 
 
-class Client(AskedClient, Protocol):
+class Client(Origin, Protocol):
     """The connection a journey answers to."""
 
-    identity: bytes
-    """The lines that tell a worker who asks and where."""
     paused: bool
     """The client does not take what has been written."""
     deadline: float
@@ -73,8 +69,8 @@ class Journey:
     """
 
     __slots__ = (
-        "_attempt", "_body", "_client", "_front", "_gone", "_lane", "_lost", "_own", "_reply", "_unread",
-        "_unread_size", "_user", "complete", "ended", "head", "no_body", "queue_deadline",
+        "_admission", "_body", "_client", "_front", "_gone", "_lane", "_lost", "_reply", "_unread", "_unread_size",
+        "complete", "ended", "head", "no_body", "queue_deadline",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -90,42 +86,10 @@ class Journey:
         self._lane: Lane | None = None
         self._lost = 0
         self._gone = False
-        self._reply = Reply(head, head.keep_alive and front.keep_alive)
+        self._admission = admission = admit(front, client, head)
+        self._reply = Reply(head, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme)
         self._unread: list[bytes] = []
         self._unread_size = 0
-        self._own: ClientFault | None = None
-        self._user = b""
-        self._attempt: Attempt | None = None
-        if head.length > front.max_body:
-            raise ClientFault(413, f"A request body may have {front.max_body} bytes at the most.")
-        if front.base_path and head.path != b"*" and not inside(head.path, front.base_path):
-            self._own = ClientFault(404, "There is nothing at this address.")
-        elif front.gate is not None:
-            self._ask_who(front, client)
-
-    # -- who it is
-
-    def _ask_who(self, front: Front, client: Client) -> None:
-        """Ask at the gate; a password that has to be checked is checked when the request is complete."""
-        assert front.gate is not None
-        try:
-            found = front.gate.judge(self.head, client, front.now)
-        except ClientFault as refusal:
-            self._own = refusal
-        else:
-            if isinstance(found, bytes):
-                self._user = found
-            else:
-                self._attempt = found
-
-    def _decided(self, found: bytes | ClientFault) -> None:
-        """Go on once it is known who the client is, or that it must not go on."""
-        self._attempt = None
-        if isinstance(found, ClientFault):
-            self._answer_page(found)
-        else:
-            self._user = found
-            self._claim()
 
     # -- the request
 
@@ -136,7 +100,7 @@ class Journey:
             body = self._body = Body(self._front.body_memory)
         if body.size + len(data) > self._front.max_body:
             raise ClientFault(413, f"A request body may have {self._front.max_body} bytes at the most.")
-        if self._own is not None:
+        if self._admission.own is not None:
             body.size += len(data)  # counted for the limit, and not kept
             return
         try:
@@ -146,17 +110,27 @@ class Journey:
             raise ClientFault(507, "The server has no room for this upload at the moment.") from error
 
     def run(self) -> None:
-        """Go on with a request that is complete: answer it, or claim a lane for it."""
-        if self._own is not None:
-            self._answer_page(self._own)
+        """Go on with a request that is complete: answer it, have its login decided, or claim a lane for it."""
+        admission = self._admission
+        if admission.own is not None:
+            self._answer_page(admission.own)
         elif self.head.path == b"*":
             connection = self._reply.connection_line(self._front.draining)
             self._finish(pages.options(date_line=self._front.date_line, connection=connection))
-        elif self._attempt is not None:
+        elif admission.attempt is not None:
             # The gate's own limits bound this wait.
             self._client.deadline = self._front.never
-            self._attempt.begin(self._decided)
+            admission.attempt.begin(self._decided)
         else:
+            self._claim()
+
+    def _decided(self, found: bytes | ClientFault) -> None:
+        """Go on once it is known who the client is, or that it must not go on."""
+        self._admission.attempt = None
+        if isinstance(found, ClientFault):
+            self._answer_page(found)
+        else:
+            self._admission.user = found
             self._claim()
 
     def _claim(self) -> None:
@@ -177,9 +151,9 @@ class Journey:
         body = self._body
         self._lane = lane
         self._client.deadline = self._front.now + self._front.request_timeout
-        identity = self._client.identity
-        if self._user:
-            identity += b"Tracd-Cluster-User: %b\r\n" % self._user
+        identity = self._admission.origin.identity
+        if self._admission.user:
+            identity += b"Tracd-Cluster-User: %b\r\n" % self._admission.user
         head = self.head.for_worker(identity, body.size if body is not None else 0)
         lane.send(self, head, body)
 
@@ -331,8 +305,8 @@ class Journey:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
         self._gone = True
         self._unread = []
-        if self._attempt is not None:
-            self._attempt.take_back()
+        if self._admission.attempt is not None:
+            self._admission.attempt.take_back()
         self._front.balancer.leave(self)
         if self._lane is not None:
             self._front.abandoned[self] = self._front.now + self._front.request_timeout

@@ -13,6 +13,7 @@ import re
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
@@ -26,6 +27,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
@@ -33,6 +35,7 @@ from tracd_cluster.auth.gate import Gate
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.connection import Connection
+from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.journey import Journey
 from tracd_cluster.front.tls import ServerContexts
 from tracd_cluster.settings import FrontSettings
@@ -66,6 +69,12 @@ class Front(service.Service):
         self.balancer = balancer
         self.gate: Gate | None = None
         """Who asks for passwords; set before the start, None where nobody does."""
+        self.hosts = hosts_of(settings.hosts, settings.canonical_host, ())
+        """Which hosts are served, None for any."""
+        self.base_urls: Callable[[], tuple[str, ...]] = tuple
+        """Gives where the environments say that they are; set before the start."""
+        self._base_urls: tuple[str, ...] = ()
+        self.harden_cookies = settings.harden_cookies
         self.base_path = settings.base_path.encode("ascii")
         self.keep_alive = settings.keep_alive
         self._scheme = b"http" if settings.certificate is None else b"https"
@@ -118,6 +127,8 @@ class Front(service.Service):
         if self.gate is not None:
             self.gate.tick(now)
         self.balancer.expire(now)
+        if self.base_urls() != self._base_urls:
+            self._learn_hosts()
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.timed_out()
         for journey in [j for j, deadline in self.abandoned.items() if deadline <= now]:
@@ -134,6 +145,8 @@ class Front(service.Service):
         if self.settings.certificate is not None:
             contexts = ServerContexts(self.settings.certificate, self.settings.key)
             factory = TLSMemoryBIOFactory(contexts, False, factory)
+        if self.settings.proxy_protocol:
+            factory = ProxiedFactory(factory, self.trusts)
         for description in self.settings.endpoints:
             self.open_port(description, factory)
 
@@ -162,23 +175,6 @@ class Front(service.Service):
 
     # -- connections
 
-    def identity_lines(self, scheme: bytes, transport: Any) -> bytes:
-        """Make the lines that tell a worker of one connection: who asks, and at which of our addresses."""
-        here, peer = transport.getHost(), transport.getPeer()
-        host = getattr(here, "host", "localhost").encode("ascii")
-        if b":" in host:
-            host = b"[%b]" % host
-        set_nodelay = getattr(transport, "setTcpNoDelay", None)
-        if set_nodelay is not None:
-            set_nodelay(True)
-        return b"Tracd-Cluster-Server: %b %b %d\r\nTracd-Cluster-Client: %b %d\r\n" % (
-            scheme,
-            host,
-            getattr(here, "port", 80),
-            getattr(peer, "host", "127.0.0.1").encode("ascii"),
-            getattr(peer, "port", 0),
-        )
-
     def trusts(self, address: str) -> bool:
         """Tell whether a client at this address may say who somebody else is; it is empty for a Unix socket."""
         networks = self.settings.trusted_proxies
@@ -190,6 +186,14 @@ class Front(service.Service):
         if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
             client = client.ipv4_mapped
         return any(client in network for network in networks if network is not None)
+
+    def _learn_hosts(self) -> None:
+        """Serve the hosts at which the environments say that they are, unless the options say something else."""
+        self._base_urls = self.base_urls()
+        if not self.settings.hosts:
+            self.hosts = hosts_of((), self.settings.canonical_host, self._base_urls)
+            if self.hosts is not None:
+                log.info("Serving only {hosts}; --allowed-host says otherwise", hosts=self.hosts)
 
     def connection_lost(self, connection: Connection) -> None:
         """Take note that a connection has ended."""
@@ -236,6 +240,25 @@ class Front(service.Service):
             if self._sweeping.running:
                 self._sweeping.stop()
             drained.callback(None)
+
+
+class ProxiedFactory(HAProxyWrappingFactory):
+    """Makes connections that begin with the line of a trusted proxy, which says who the client is.
+
+    See haproxy.org's proxy-protocol.txt, versions 1 and 2; nobody else is let in.
+    """
+
+    def __init__(self, factory: IProtocolFactory, trusts: Callable[[str], bool]) -> None:
+        super().__init__(factory)  # type: ignore[no-untyped-call]
+        self._trusts = trusts
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: N802
+        """Make a connection; None, which closes it, for somebody who is not trusted."""
+        address = getattr(addr, "host", "")
+        if self._trusts(address):
+            return super().buildProtocol(addr)
+        log.warn("A connection from {address}, which is no trusted proxy, was closed", address=address)
+        return None
 
 
 class ClientFactory(Factory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tracd_cluster.front.head import Head
+from tracd_cluster.rewrite.cookies import Cookies
 from tracd_cluster.rewrite.headers import answer_head
 from tracd_cluster.upstream.framing import AnswerReader
 
@@ -13,12 +14,13 @@ KEEP_ALIVE = b"Connection: keep-alive\r\n"
 class Reply:
     """Makes the bytes of one answer. ``begun`` says that its head has been made, ``keep`` that more may follow it."""
 
-    __slots__ = ("_chunked", "_http11", "_no_body", "begun", "keep")
+    __slots__ = ("_chunked", "_cookies", "_http11", "_no_body", "begun", "keep")
 
-    def __init__(self, head: Head, keep: bool) -> None:
+    def __init__(self, head: Head, keep: bool, harden: bool, scheme: bytes) -> None:
         self._http11 = head.http11
         self._no_body = head.method == b"HEAD"
         self._chunked = False
+        self._cookies = (Cookies.SECURE if scheme == b"https" else Cookies.LAX) if harden else Cookies.AS_THEY_ARE
         self.begun = False
         self.keep = keep
 
@@ -43,7 +45,9 @@ class Reply:
             else:
                 self.keep = False
         connection = self.connection_line(draining)
-        head = answer_head(reader.status, reader.reason, reader.fields, framing, date_line, connection)
+        head = answer_head(
+            reader.status, reader.reason, reader.fields, framing, date_line, connection, self._cookies
+        )
         if not pieces:
             return head
         return head + _chunk(pieces, False) if self._chunked else b"".join((head, *pieces))

@@ -8,6 +8,7 @@ dropped altogether, as nginx does: no browser sends one, and nobody can tell wha
 from __future__ import annotations
 
 from tracd_cluster.errors import ClientFault
+from tracd_cluster.rewrite.cookies import Cookies, harden
 
 Field = tuple[bytes, bytes]
 
@@ -147,7 +148,13 @@ def _drop_nominated(sorted_: RequestFields) -> None:
 
 
 def answer_head(
-    status: int, reason: bytes, fields: list[Field], framing: bytes, date_line: bytes, connection: bytes
+    status: int,
+    reason: bytes,
+    fields: list[Field],
+    framing: bytes,
+    date_line: bytes,
+    connection: bytes,
+    cookies: Cookies = Cookies.AS_THEY_ARE,
 ) -> bytes:
     """Make the head of an answer for the client from a worker's.
 
@@ -168,6 +175,8 @@ def answer_head(
             dated = True
         elif key == b"server":
             served = True
+        elif key == b"set-cookie" and cookies is not Cookies.AS_THEY_ARE:
+            value = harden(value, cookies is Cookies.SECURE)
         lines.append(b"%b: %b\r\n" % (name, value))
     if framing:
         lines.append(framing)

@@ -175,6 +175,7 @@ def main() -> int:
         preloaded=preparation.configuration.preload,
         files=preparation.files(),
         warnings=orders["warnings"] + preparation.warnings,
+        base_urls=preparation.base_urls(),
     )
     template.serve()
     return 0

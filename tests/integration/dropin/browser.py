@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import websocket  # selenium brings it
@@ -33,7 +35,8 @@ class Dialog:
     """
 
     def __init__(self, debugger: str, user: str, password: str) -> None:
-        with urllib.request.urlopen(f"http://{debugger}/json", timeout=PATIENCE) as answer:
+        without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with without_proxy.open(f"http://{debugger}/json", timeout=PATIENCE) as answer:
             page = next(target for target in json.load(answer) if target["type"] == "page")
         self.asked: list[tuple[str, str]] = []
         self._credentials = {"response": "ProvideCredentials", "username": user, "password": password}
@@ -110,17 +113,26 @@ class Browser:
 
 
 @contextmanager
-def chromium(profile: Path, user: str, password: str) -> Iterator[Browser]:
-    """Open a browser whose dialog is answered with this user and password."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
-    try:
-        driver.set_page_load_timeout(PATIENCE)
-        debugger = driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
-        with closing(Dialog(debugger, user, password)) as dialog:
-            yield Browser(driver, dialog)
-    finally:
-        driver.quit()
+def chromium(user: str, password: str) -> Iterator[Browser]:
+    """Open a browser whose dialog is answered with this user and password; what it writes goes with it."""
+    # pytest's folder has too long a name for Chromium's Unix socket.
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
+        options = webdriver.ChromeOptions()
+        options.binary_location = _path_of("chromium")
+        for argument in (*ARGUMENTS, f"--user-data-dir={folder}/profile"):
+            options.add_argument(argument)
+        service = webdriver.ChromeService(_path_of("chromedriver"), env={**os.environ, "TMPDIR": folder})
+        driver = webdriver.Chrome(options=options, service=service)
+        try:
+            driver.set_page_load_timeout(PATIENCE)
+            debugger = driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+            with closing(Dialog(debugger, user, password)) as dialog:
+                yield Browser(driver, dialog)
+        finally:
+            driver.quit()
+
+
+def _path_of(program: str) -> str:
+    path = shutil.which(program)
+    assert path is not None
+    return path

@@ -31,7 +31,7 @@ def test_a_ticket_by_somebody_who_logs_in(
         users = htdigest(tmp_path / "users", REALM, {"admin": PASSWORD})
     option = {"basic": "--basic-auth", "digest": "--auth"}[method]
     server = start(program, option, f"one,{users},{REALM}", "-s", str(env), path="/about")
-    with chromium(tmp_path / "profile", "admin", PASSWORD) as browser:
+    with chromium("admin", PASSWORD) as browser:
         browser.open(f"{server.url}/about")
         assert "logged in as" not in browser.text("#metanav")
         assert [] == browser.dialog.asked

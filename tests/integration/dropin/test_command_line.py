@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def test_version(program: str) -> None:
     assert (0, "") == (ended.returncode, ended.stderr)
     assert ended.stdout.startswith(f"{program} ")
     assert "1.6" in ended.stdout
+
+
+def test_the_command_is_a_module_too() -> None:
+    """What the console script does, ``python -m tracd_cluster.cli`` does where it is not installed."""
+    command = [sys.executable, "-m", "tracd_cluster.cli", "--version"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert run(OURS, "--version").stdout == said
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -82,6 +90,16 @@ def test_wrong_usage(program: str, arguments: list[str], about: str, password_fi
     assert last.startswith(f"{program}: error: ")
     assert about in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-p", "65536"], ["--protocol", "https", "--certfile", "missing"]], ids=["port", "certificate"]
+)
+def test_wrong_usage_that_tracd_finds_late(program: str, arguments: list[str], tmp_path: Path) -> None:
+    """A port that cannot be, or a certificate that is not there, is wrong usage: 2; tracd starts, and fails with 1."""
+    ended = run(program, "-b", "127.0.0.1", "-p", str(free_port()), *arguments, str(tmp_path))
+    assert {TRACD: 1, OURS: 2}[program] == ended.returncode
+    assert program == TRACD or arguments[-1] in ended.stderr
 
 
 def test_the_start_is_told_and_ctrl_c_is_a_good_end(program: str, start: StartServer, project: MakeProject) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.integration.dropin.accounts import basic, htpasswd
 from tests.integration.dropin.conftest import MakeProject, StartServer
 from tests.integration.dropin.server import OURS, TRACD, Server, ours_only, run
 from tests.processes import free_port, wait_until
@@ -33,7 +34,16 @@ def index_of(server: Server) -> list[str]:
 def single(program: str, module_project: MakeProject, start_module: StartServer) -> Server:
     """A server with one project at its root, by a command line that makes use of argparse's freedoms."""
     port = free_port()
-    arguments = [str(module_project("one")), "--single", "--host", "127.0.0.1", "-q", "--po", str(port), "--http11"]
+    arguments = [
+        str(module_project(f"{program}/one")),
+        "--single",
+        "--host",
+        "127.0.0.1",
+        "-q",
+        "--po",
+        str(port),
+        "--http11",
+    ]
     return start_module(program, *arguments, port=port, path="/wiki")
 
 
@@ -128,8 +138,9 @@ def folder(module_project: MakeProject) -> Path:
 
 @pytest.fixture(scope="module")
 def parent(program: str, folder: Path, start_module: StartServer) -> Server:
-    """A server of that folder."""
-    return start_module(program, "--base=/trac/x/", "-e", str(folder), path="/trac/x")
+    """A server of that folder, with one project that one can log in to."""
+    entry = f"two,{htpasswd(folder / 'users', {'admin': 'harbour'})},realm"
+    return start_module(program, "--base=/trac/x/", "-e", str(folder), "--basic-auth", entry, path="/trac/x")
 
 
 def test_a_folder_of_environments(parent: Server, folder: Path) -> None:
@@ -150,13 +161,18 @@ def test_a_folder_of_environments(parent: Server, folder: Path) -> None:
 
 
 def test_base_path(parent: Server) -> None:
-    """Links, redirects and cookies of a project start with the base path."""
+    """Links, redirects and cookies of a project start with the base path; the login of a project is below it."""
     page = parent.get("/trac/x/two/newticket")
     assert 200 == page.status
     assert 'href="/trac/x/two/chrome/common/css/trac.css"' in page.text
     assert 200 == parent.get("/trac/x/two/chrome/common/css/trac.css").status
     assert "Path=/trac/x/two" in page.cookie("trac_form_token")
     assert f"{parent.url}/trac/x/two/wiki" == parent.get("/trac/x/two/wiki/").headers["Location"]
+    assert 401 == parent.get("/trac/x/two/login").status
+    reply = parent.get("/trac/x/two/login", basic("admin", "harbour"))
+    assert f"{parent.url}/trac/x/two" == reply.headers["Location"]
+    assert "Path=/trac/x/two" in reply.cookie("trac_auth")
+    assert 401 != parent.get("/trac/x/one/login").status
 
 
 def test_outside_the_base_path(parent: Server) -> None:

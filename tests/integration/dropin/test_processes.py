@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -14,13 +16,16 @@ from time import monotonic
 
 import psutil
 import pytest
+import trustme
 
 from tests.integration.cluster import WORKER_TITLE
+from tests.integration.dropin.accounts import basic, htpasswd
 from tests.integration.dropin.conftest import MakeProject, StartServer
-from tests.integration.dropin.server import NOBODY, TRACD, Python, Server, run
+from tests.integration.dropin.server import NOBODY, TRACD, Python, Server, ours_only, run
 from tests.integration.load import TOKEN
 from tests.processes import free_port, title, wait_until
 
+PASSWORD = "harbour"
 GROUPS_OF_ROOT = [0, 6]
 """What the server's process starts with, beside its own group: one more than most roots have."""
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -106,13 +111,15 @@ def test_a_daemon(program: str, start: StartServer, project: MakeProject, tmp_pa
     assert not pidfile.exists()
 
 
-def test_the_umask_of_a_daemon(program: str, start: StartServer, project: MakeProject, tmp_path: Path) -> None:
-    """--umask, in octal, is what a daemon makes files with; its environments may be given relative to the shell."""
+def test_what_a_daemon_is_given(program: str, start: StartServer, project: MakeProject, tmp_path: Path) -> None:
+    """--umask, in octal, is what a daemon makes files with; paths are relative to the folder it was started in."""
     env = project("one")
-    where = os.path.relpath(env, tmp_path)
-    server = start(program, "--daemonize", "--pid", "server.pid", "--umask", "077", "-s", where)
+    htpasswd(tmp_path / "users", {"admin": PASSWORD})
+    options = ["--umask", "077", "--basic-auth", "one,users,realm", "-s", os.path.relpath(env, tmp_path)]
+    server = start(program, "--daemonize", "--pid", "server.pid", *options)
     assert 0 == server.tree.wait(20)
     assert 0o600 == mode(attach(server, env))
+    assert server.get("/login", basic("admin", PASSWORD)).status in (302, 303)
     os.kill(int((tmp_path / "server.pid").read_text()), signal.SIGTERM)
     wait_until(lambda: not server.tree.alive(), 20, "the end of the daemon")
 
@@ -152,14 +159,14 @@ def test_another_user(
     sample_env: Path,
     start: StartServer,
 ) -> None:
-    """--user and --group, by name or number, say who runs Trac.
+    """--user and --group, by name or number, say who runs Trac; the password files are read before.
 
     tracd keeps root's supplementary groups for it, ours has those of the user.
     """
-    env = Path(shutil.copytree(sample_env, everyones_folder / "one", ignore=shutil.ignore_patterns("git")))
-    for path in (env, *env.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    options = ["--user", user, "--group", group, "-s", str(env)]
+    env = nobodys(sample_env, everyones_folder)
+    users = htpasswd(everyones_folder / "users", {"admin": PASSWORD})
+    users.chmod(0o600)
+    options = ["--user", user, "--group", group, "--basic-auth", f"one,{users},realm", "-s", str(env)]
     server = start(program, *options, python=everyones_python, extra_groups=GROUPS_OF_ROOT)
     processes = serving(server)
     assert processes
@@ -172,6 +179,44 @@ def test_another_user(
         assert expected == {int(number) for number in groups[1].split()}
     made = attach(server, env)
     assert (NOBODY, NOBODY) == (made.stat().st_uid, made.stat().st_gid)
+    assert server.get("/login", basic("admin", PASSWORD)).status in (302, 303)
+
+
+@as_root
+@ours_only
+def test_what_only_root_may(
+    program: str, everyones_folder: Path, everyones_python: Python, sample_env: Path, start: StartServer
+) -> None:
+    """With --user, a port below 1024 and a key that only root reads are still there; tracd gives root up before."""
+    env = nobodys(sample_env, everyones_folder)
+    authority = trustme.CA()
+    pem = everyones_folder / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    pem.chmod(0o600)
+    port = low_port()
+    where = ["-b", "127.0.0.1", "-p", str(port), "--protocol", "https", "--certfile", str(pem)]
+    server = start(
+        program, *where, "--user", "nobody", "--group", "nogroup", "-s", str(env),
+        port=port, authority=authority.cert_pem.bytes().decode(), python=everyones_python,
+    )  # fmt: skip
+    assert {NOBODY} == {uid for process in server.tree.alive() for uid in process.uids()}
+
+
+def nobodys(sample_env: Path, folder: Path) -> Path:
+    """Make an environment that belongs to nobody."""
+    env = Path(shutil.copytree(sample_env, folder / "one", ignore=shutil.ignore_patterns("git")))
+    for path in (env, *env.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    return env
+
+
+def low_port() -> int:
+    """Find a loopback port that only root may listen on, and nobody does."""
+    for port in range(1023, 500, -1):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port below 1024 is free")
 
 
 # -- -r

@@ -56,7 +56,7 @@ def test_a_thousand_pipelined_pages_of_the_front_do_not_nest() -> None:
     front, _ = make_front(base_path="/base")
     lane = FakeLane(front)
     front.balancer.add(lane)
-    wire = Wire(front).feed(b"GET /base HTTP/1.1\r\nHost: x\r\n\r\n" + GET * 1000)
+    wire = Wire(front).feed(b"GET /base/ HTTP/1.1\r\nHost: x\r\n\r\n" + GET * 1000)
     lane.say(OK)
     assert [200] + [404] * 1000 == statuses(wire.take())
     assert not wire.over

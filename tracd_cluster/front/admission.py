@@ -1,0 +1,109 @@
+"""What is decided of a request by its head alone: who asks, by which address, and whether it may go on.
+
+Most connections ask for themselves, and what is known of them holds for all their requests. Behind a trusted proxy
+each request may be somebody else's: then it has an origin of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tracd_cluster.auth.gate import Attempt
+from tracd_cluster.errors import ClientFault
+from tracd_cluster.front.head import Head
+from tracd_cluster.front.target import check_host, inside
+from tracd_cluster.rewrite import forwarded
+
+if TYPE_CHECKING:
+    from tracd_cluster.front.listener import Front
+
+
+class Origin(Protocol):
+    """Whose a request is, and how it has come."""
+
+    address: str
+    trusted: bool
+    scheme: bytes
+    """As the client sees it: ``http`` or ``https``."""
+    here: tuple[bytes, int]
+    """Our own end: host and port."""
+    identity: bytes
+    """The lines that tell a worker of all this."""
+
+
+class ForwardedOrigin:
+    """The origin of a request that a trusted proxy has passed on."""
+
+    __slots__ = ("address", "here", "identity", "scheme", "trusted")
+
+    def __init__(self, proxy: Origin, said: forwarded.Forwarded) -> None:
+        self.address = said.address or proxy.address
+        self.trusted = True
+        self.scheme = said.scheme or proxy.scheme
+        self.here = proxy.here
+        self.identity = identity_lines(self.scheme, self.here, self.address, 0)
+
+
+class Admission:
+    """A request that has been looked at.
+
+    ``own`` is the answer if the front gives it itself; ``attempt`` is a login that has to be decided first; ``user``
+    is the name of who has signed in, percent-encoded, or empty.
+    """
+
+    __slots__ = ("attempt", "origin", "own", "user")
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.own: ClientFault | None = None
+        self.attempt: Attempt | None = None
+        self.user = b""
+
+
+def admit(front: Front, client: Origin, head: Head) -> Admission:
+    """Look at a request; raise ClientFault if not even its body is to be read."""
+    if head.length > front.max_body:
+        raise ClientFault(413, f"A request body may have {front.max_body} bytes at the most.")
+    admission = Admission(client)
+    if head.path == b"*":
+        return admission
+    try:
+        if client.trusted and head.claims:
+            admission.origin = client = _origin(front, client, head)
+        if front.hosts is not None:
+            front.hosts.check(head.host, client.scheme, head.target)
+        if front.base_path:
+            _check_base_path(front.base_path, head)
+        if front.gate is not None:
+            found = front.gate.judge(head, client, front.now)
+            if isinstance(found, bytes):
+                admission.user = found
+            else:
+                admission.attempt = found
+    except ClientFault as fault:
+        admission.own = fault
+    return admission
+
+
+def _origin(front: Front, proxy: Origin, head: Head) -> Origin:
+    said = forwarded.read(head.claims, front.trusts)
+    if said.host is not None:
+        check_host(said.host)
+        head.name_host(said.host)
+    return ForwardedOrigin(proxy, said) if said.address or said.scheme else proxy
+
+
+def _check_base_path(base_path: bytes, head: Head) -> None:
+    if head.path == base_path:
+        # With a slash, or the links of the page would lead beside it.
+        query = head.target[len(head.path) :]
+        raise ClientFault(308, "This page is one slash further.", b"Location: %b/%b\r\n" % (base_path, query))
+    if not inside(head.path, base_path):
+        raise ClientFault(404, "There is nothing at this address.")
+
+
+def identity_lines(scheme: bytes, here: tuple[bytes, int], address: str, port: int) -> bytes:
+    """Make the lines that tell a worker who asks, and at which of our addresses."""
+    return b"Tracd-Cluster-Server: %b %b %d\r\nTracd-Cluster-Client: %b %d\r\n" % (
+        scheme, *here, (address or "127.0.0.1").encode("ascii"), port,
+    )  # fmt: skip
