@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,7 @@ from tracd_cluster.settings import (
     ProjectSettings,
     Settings,
 )
+from tracd_cluster.values import environment
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us until we accept them; tracd keeps five."""
@@ -67,9 +69,7 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     Raises ConfigError for options that do not go together and for what is wrong in the file; argparse itself ends the
     process with status 2 and a message for a single option that is wrong, and with status 0 after ``--help``.
     """
-    given = vars(make_parser(prog, _versions(prog)).parse_intermixed_args(list(expand(arguments))))
-    if not given.get("envs"):
-        given.pop("envs", None)
+    given = _read_command_line(list(expand(arguments)), make_parser(prog, _versions(prog)))
     _check_exclusive(given, {})
     filed, origins = read_file(given["config"]) if "config" in given else ({}, {})
     for one, other in EXCLUSIVE:
@@ -83,6 +83,20 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     origins |= dict.fromkeys(given, "command line")
     action = "check" if values["check"] else "show_config" if values["show_config"] else None
     return Configuration(values, origins, make_settings(values)), action
+
+
+def _read_command_line(words: list[str], parser: ArgumentParser) -> dict[str, Any]:
+    """Give the options that are there; behind ``--`` stand only environments, whatever they are called."""
+    options, rest = words, []
+    if "--" in words:
+        place = words.index("--")
+        options, rest = words[:place], words[place + 1 :]
+    given = vars(parser.parse_intermixed_args(options))
+    try:
+        envs = [*given.pop("envs", ()), *map(environment, rest)]
+    except ArgumentTypeError as error:
+        parser.error(f"argument ENV: {error}")
+    return given | {"envs": envs} if envs else given
 
 
 def _versions(prog: str) -> str:

@@ -59,6 +59,16 @@ def test_where_to_listen(env: str, options: list[str], endpoints: list[str]) -> 
     assert tuple(endpoints) == load([env, *options]).front.endpoints
 
 
+def test_an_environment_may_be_called_like_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind two hyphens stand only environments, as with tracd."""
+    (tmp_path / "-x").mkdir()
+    (tmp_path / "y").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert (str(tmp_path / "y"), str(tmp_path / "-x")) == load(["y", "--", "-x"]).pool.projects.env_paths
+    with pytest.raises(SystemExit):
+        load(["--", "-p"])
+
+
 def test_sizes_and_times(env: str) -> None:
     """Sizes take units."""
     front = load([env, "--max-body", "10M", "--queue-timeout", "1.5", "--queue", "0"]).front

@@ -23,6 +23,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tracd_cluster.signals import held_for_child
+
 PROGRAM = (sys.executable, "-m", "tracd_cluster.auth.verifying")
 
 LINE_LIMIT = 200
@@ -96,7 +98,8 @@ class Verifier:
     def _start_process(self) -> None:
         process = _Process(self._reactor, self._go_on, self._ended)
         try:
-            self._reactor.spawnProcess(process, self._program[0], self._program, env=None)
+            with held_for_child():
+                self._reactor.spawnProcess(process, self._program[0], self._program, env=None)
         except OSError as error:
             log.error("No process can be started to check passwords: {error}", error=error)
             while not self._processes and self._line:

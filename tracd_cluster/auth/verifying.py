@@ -30,6 +30,7 @@ def main() -> int:
     # Ctrl-C and hang-up reach the whole group, and are the front's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     setproctitle("tracd-cluster: password checks")
     os.nice(NICENESS)
     for line in sys.stdin.buffer:
