@@ -8,13 +8,16 @@ told as undecided.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
@@ -27,6 +30,9 @@ LINE_LIMIT = 200
 
 CHECK_TIMEOUT = 20.0
 """Seconds one check may take; a hash may ask for any amount of work, but a process busy for hours checks nothing."""
+
+_ANSWER = re.compile(rb"[01]\n?")
+"""An answer, or the beginning of one."""
 
 Told = Callable[[bool | None], None]
 """Called with whether the password is right; None if that could not be found out."""
@@ -120,15 +126,18 @@ class Verifier:
 
 
 class _Process(ProcessProtocol):
-    """One process, with one check at a time. ``done`` counts those it has answered."""
+    """One process, with one check at a time. ``done`` counts those it has answered.
+
+    An answer is a whole line, and nothing is asked before it is complete: the rest of one answer, taken for the next,
+    would let somebody in with another one's password. A process that says anything else is not to be trusted.
+    """
 
     transport: Any
 
-    def __init__(
-        self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]
-    ) -> None:
+    def __init__(self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]) -> None:
         self.check: Check | None = None
         self.done = 0
+        self._answer = b""
         self.last_words = ""
         self._reactor = reactor
         self._free = free
@@ -149,13 +158,18 @@ class _Process(ProcessProtocol):
             self.transport.closeStdin()
 
     def outReceived(self, data: bytes) -> None:  # noqa: N802
-        """Take the answer."""
-        check, self.check = self.check, None
-        self.done += 1
-        self._cancel_timer()
-        if check is not None:
-            check.told(data.strip() == b"1")
-        self._free()
+        """Take the answer, which may come in pieces."""
+        self._answer += data
+        if self.check is None or not _ANSWER.fullmatch(self._answer):
+            self.last_words = f": it said {self._answer[:100]!r}"
+            self._kill()
+        elif self._answer.endswith(b"\n"):
+            right, self._answer = self._answer == b"1\n", b""
+            check, self.check = self.check, None
+            self.done += 1
+            self._cancel_timer()
+            check.told(right)
+            self._free()
 
     def errReceived(self, data: bytes) -> None:  # noqa: N802
         """Keep what it complains of, of which the last line says why it ended."""
@@ -175,4 +189,5 @@ class _Process(ProcessProtocol):
         self._timer = None
 
     def _kill(self) -> None:
-        self.transport.signalProcess("KILL")
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess("KILL")
