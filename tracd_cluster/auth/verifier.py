@@ -137,9 +137,7 @@ class _Process(ProcessProtocol):
 
     transport: Any
 
-    def __init__(
-        self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]
-    ) -> None:
+    def __init__(self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]) -> None:
         self.check: Check | None = None
         self.done = 0
         self._answer = b""
