@@ -4,8 +4,7 @@ What is decided is decided in ``plan``, what is known stands in ``table``; here 
 lanes. Every event ends in ``_turn``, which asks the planner until it has nothing to say.
 
 Lifetime. ``_processes`` holds a template's process from its start until its record is forgotten, which is not before
-its workers have exited: it is the way to their signals. ``_lanes`` holds a worker's lanes from its fork until they
-are withdrawn for good and closed: when it is terminated, when one of them is lost, or when its exit is seen.
+its workers have exited: it is the way to their signals. The lanes are in ``lanes``.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from tracd_cluster.errors import NobodyServing
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control, report, steps
 from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.lane_table import LaneTable
 from tracd_cluster.workers.lanes import OpenLane, WorkerLanes
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.steps import Desired, Step
@@ -80,6 +80,7 @@ class Supervisor(Service):
             drain_timeout=settings.drain_timeout,
             terminate_timeout=settings.terminate_timeout,
         )
+        self.lanes = LaneTable(balancer)
         self._threads = settings.threads
         self._balancer = balancer
         self._clock: IReactorTime = reactor
@@ -87,7 +88,6 @@ class Supervisor(Service):
         self._open_lane = open_lane
         self._fatal: Callable[[str], None] | None = fatal
         self._processes: dict[int, RunningTemplate] = {}
-        self._lanes: dict[WorkerKey, WorkerLanes] = {}
         self._timer: IDelayedCall | None = None
         self._in_turn = False
         self._emptied: Deferred[None] | None = None
@@ -132,8 +132,7 @@ class Supervisor(Service):
 
     def snapshot(self) -> dict[str, object]:
         """Give the table as plain values, for a status page."""
-        served = {key: lanes.served for key, lanes in self._lanes.items()}
-        return report.snapshot(self.desired, self.table, served, self._clock.seconds())
+        return report.snapshot(self.desired, self.table, self.lanes.served(), self._clock.seconds())
 
     # -- what the templates tell (Owner)
 
@@ -182,7 +181,8 @@ class Supervisor(Service):
     def _worker_over(self, worker: Worker, how: str, words: str = "", from_outside: bool = False) -> None:
         """Note the end of a worker, say how it came, in one line, and see to its replacement."""
         asked = worker.asked_to_end
-        self._drop_lanes(worker)
+        self.lanes.drop(worker)
+        self.lanes.forget(worker.key)
         worker.end(self._clock.seconds(), from_outside)
         if asked:
             log.info("{worker} has ended as asked: it {how}", worker=worker, how=how)
@@ -204,7 +204,7 @@ class Supervisor(Service):
 
     def _check_ready(self, worker: Worker) -> None:
         """Put a worker to use once its fork is known and all its lanes have answered, in whichever order."""
-        lanes = self._lanes.get(worker.key)
+        lanes = self.lanes.get(worker.key)
         if worker.life is not Life.STARTING or worker.pid is None or lanes is None or not lanes.answered:
             return
         worker.get_ready(self._clock.seconds())
@@ -213,7 +213,7 @@ class Supervisor(Service):
         log.info("{worker} is ready", worker=worker)
         for lane in lanes.lanes:
             # The first request may kill it while its other lanes are being added.
-            if worker.key in self._lanes:
+            if worker.key in self.lanes:
                 self._balancer.add(lane)
 
     def _probes_answered(self, key: WorkerKey) -> None:
@@ -225,22 +225,14 @@ class Supervisor(Service):
         if worker.live and worker.life is not Life.STOPPING:
             now = self._clock.seconds()
             worker.stop(now, now + LOST_GRACE, f"its lane was lost ({why})")
-        self._drop_lanes(worker)
+        self.lanes.drop(worker)
         self._turn()
 
     def _lane_drained(self, lane: Lane) -> None:
-        for key, lanes in self._lanes.items():
-            if lane in lanes.lanes:
-                self.table.workers[key].in_flight -= 1
-                self._turn()
-                break
-
-    def _drop_lanes(self, worker: Worker) -> None:
-        """Withdraw and close a worker's lanes; what ran on them is lost, and counts as served (Note [Strikes])."""
-        if (lanes := self._lanes.pop(worker.key, None)) is not None:
-            worker.served = lanes.served + lanes.withdraw(self._balancer) + worker.in_flight
-            worker.in_flight = 0
-            lanes.close()
+        key = self.lanes.owner(lane)
+        if key is not None and key in self.lanes:
+            self.table.workers[key].in_flight -= 1
+            self._turn()
 
     # -- planning and performing
 
@@ -306,7 +298,7 @@ class Supervisor(Service):
             lanes = WorkerLanes(
                 self._threads, f"worker {worker.number}", self._open_lane, partial(self._lane_lost, key)
             )
-            self._lanes[key] = lanes
+            self.lanes.put(key, lanes)
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
             self.fork_failed(worker.generation, worker.number, str(error))
@@ -314,19 +306,19 @@ class Supervisor(Service):
             lanes.probe(partial(self._probes_answered, key))
 
     def _drain(self, worker: Worker) -> None:
-        if (lanes := self._lanes.get(worker.key)) is not None:
+        if (lanes := self.lanes.get(worker.key)) is not None:
             worker.in_flight = lanes.withdraw(self._balancer)
 
     def _terminate(self, worker: Worker) -> None:
         if worker.in_flight:
             log.warn("{text}", text=report.drain_over(worker, self.desired))
-        self._drop_lanes(worker)
+        self.lanes.drop(worker)
         self._processes[worker.generation].signal_worker(worker.number, signal.SIGTERM)
 
     def _kill(self, worker: Worker) -> None:
         if worker.healthy:
             log.warn("{text}", text=report.terminate_over(worker, self.desired))
-        self._drop_lanes(worker)
+        self.lanes.drop(worker)
         self._processes[worker.generation].signal_worker(worker.number, signal.SIGKILL)
 
     def _set_timer(self, wake_at: float | None) -> None:
