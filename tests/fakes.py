@@ -129,6 +129,9 @@ class FakeTemplate:
     def signal_worker(self, number: int, signal_number: int) -> None:
         self._say(f"{signal.Signals(signal_number).name} to {number}")
 
+    def ask_for_stack(self, number: int) -> None:
+        self._say(f"stack of {number}")
+
     def quit(self) -> None:
         self._say("quit")
 

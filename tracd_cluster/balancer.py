@@ -58,6 +58,10 @@ class Lane(Protocol):
         """Close the connection; a request that is under way on it is told that its worker is lost."""
 
 
+def _unheard(lane: Lane, request: str) -> None:
+    """Nobody wants to know."""
+
+
 class Balancer:
     """Gives lanes to requests, most recently used first, and lines up the requests that found none free.
 
@@ -70,6 +74,10 @@ class Balancer:
     def __init__(self, limit: int, drained: Callable[[Lane], None] | None = None) -> None:
         self.limit = limit
         self.drained = drained
+        self.request_lost: Callable[[Lane, str], None] = _unheard
+        """Called with a lane that was lost, and the request that had reached its worker: it may be the cause."""
+        self.request_hung: Callable[[Lane, str], None] = _unheard
+        """Called with a lane whose request has run out of time, and the request; then the lane is given up."""
         self.nobody: NobodyServing | None = None
         """Set while no worker is there and none is expected soon: requests are refused instead of lined up."""
         self._lanes: set[Lane] = set()

@@ -48,7 +48,9 @@ class PoolSettings:
     https: bool = False
     """Clients come by HTTPS, and nothing else: Trac should know that of its cookies."""
     drain_timeout: float = 30.0
-    """How long running requests may take to end when a worker, or everything, stops."""
+    """How long running requests may take to end when everything stops."""
+    leave_timeout: float = 30.0
+    """The same for a worker that makes room for another one: no shorter than any limit of the front's."""
     terminate_timeout: float = 5.0
     """From SIGTERM to SIGKILL."""
     start_timeout: float = 120.0

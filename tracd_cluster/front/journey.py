@@ -91,6 +91,10 @@ class Journey:
         self._unread: list[bytes] = []
         self._unread_size = 0
 
+    def __str__(self) -> str:
+        user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
+        return f"{self.head.method.decode('ascii')} {self.head.target.decode('latin-1')}{user}"
+
     # -- the request
 
     def body_piece(self, data: bytes) -> None:
@@ -246,7 +250,9 @@ class Journey:
 
     def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:
         """Send the request to another worker, or tell the client (Note [Sent again])."""
-        self._lane = None
+        lane, self._lane = self._lane, None
+        if written and lane is not None:
+            self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
             self._front.abandoned.pop(self, None)
             return
@@ -258,9 +264,8 @@ class Journey:
         else:
             if not self.head.safe:
                 log.error(
-                    "{method} {target} was under way when its worker was lost: it is not known whether it was done",
-                    method=self.head.method.decode("ascii"),
-                    target=self.head.target.decode("latin-1"),
+                    "{request} was under way when its worker was lost: it is not known whether it was done",
+                    request=str(self),
                 )
             self._answer_page(error)
 
@@ -283,14 +288,11 @@ class Journey:
         lane, self._lane = self._lane, None
         if lane is None:
             return
-        error = AnswerTimeout(f"it took longer than {self._front.request_timeout:g} s for one request")
-        log.error(
-            "{worker}: {method} {target} took longer than {limit:g} s",
-            worker=lane.name,
-            method=self.head.method.decode("ascii"),
-            target=self.head.target.decode("latin-1"),
-            limit=self._front.request_timeout,
-        )
+        limit = self._front.request_timeout
+        error = AnswerTimeout(f"it took longer than {limit:g} s for one request")
+        late = f"{self} took longer than {limit:g} s"
+        log.error("{worker}: {late}", worker=lane.name, late=late)
+        self._front.balancer.request_hung(lane, late)
         if self._reply.begun:
             self._break_off()
         else:

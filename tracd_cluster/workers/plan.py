@@ -1,7 +1,8 @@
 """What is to be done about the pool: a pure function from what is wanted and what there is to a list of steps.
 
-Crash, scale, recycling, change of generation and stop are the same question, asked after every event: what does this table
-lack? ``plan`` answers with steps as values and with the time it wants to be asked again; ``supervisor`` performs.
+Crash, scale, recycling, change of generation and stop are the same question, asked after every event: what does
+this table lack? ``plan`` answers with steps as values and with the time it wants to be asked again; ``supervisor``
+performs.
 
 Note [Generations]. A generation is one template and its workers: one state of code and settings. The newest
 template that got ready is forked from; its generation is the *current* one. While a newer one is starting the old

@@ -10,10 +10,9 @@ its workers have exited: it is the way to their signals. The lanes are in ``lane
 from __future__ import annotations
 
 import signal
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -24,37 +23,24 @@ from tracd_cluster.balancer import Balancer, Lane
 from tracd_cluster.errors import NobodyServing
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control, report, steps
+from tracd_cluster.workers.chronicle import Chronicle
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.lane_table import LaneTable
 from tracd_cluster.workers.lanes import OpenLane, WorkerLanes
 from tracd_cluster.workers.plan import nobody_serves, plan
+from tracd_cluster.workers.running import Launch, RunningTemplate
 from tracd_cluster.workers.steps import Desired, Step
 from tracd_cluster.workers.table import Table
-from tracd_cluster.workers.template_process import Owner, TemplateProcess
-from tracd_cluster.workers.worker import FREE_STRIKES, Life, Worker, WorkerKey
+from tracd_cluster.workers.template_process import TemplateProcess
+from tracd_cluster.workers.worker import Life, Worker, WorkerKey
+
+LAST_WORDS = 0.5
+"""Seconds that a worker which hangs has to print where it stands; another one serves in its place meanwhile."""
 
 LOST_GRACE = 1.0
 """Seconds in which a worker that lost a lane may end by itself, so that its own status is seen and not ours."""
 
 log = Logger()
-
-
-class RunningTemplate(Protocol):
-    """A template's process, as the supervisor uses it."""
-
-    pid: int
-
-    def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
-
-    def signal_worker(self, number: int, signal_number: int) -> None: ...
-
-    def quit(self) -> None: ...
-
-    def kill(self) -> None: ...
-
-
-Launch = Callable[[int, Owner], RunningTemplate]
-"""Starts the template of a generation, which tells the owner what becomes of it; raises OSError if it cannot."""
 
 
 class Supervisor(Service):
@@ -78,9 +64,11 @@ class Supervisor(Service):
             count=settings.workers,
             start_timeout=settings.start_timeout,
             drain_timeout=settings.drain_timeout,
+            leave_timeout=settings.leave_timeout,
             terminate_timeout=settings.terminate_timeout,
         )
         self.lanes = LaneTable(balancer)
+        self.chronicle = Chronicle(self.desired, self.table, self._give_up)
         self._threads = settings.threads
         self._balancer = balancer
         self._clock: IReactorTime = reactor
@@ -92,6 +80,8 @@ class Supervisor(Service):
         self._in_turn = False
         self._emptied: Deferred[None] | None = None
         balancer.drained = self._lane_drained
+        balancer.request_lost = self.lanes.request_lost
+        balancer.request_hung = self._request_hung
 
     def __repr__(self) -> str:
         return f"<Supervisor, wants {self.desired.count}, has {list(self.table.workers.values())}>"
@@ -108,6 +98,7 @@ class Supervisor(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         emptied = self._emptied = Deferred()
         self.desired.stopping = True
+        self.table.cut_drains_short(self._clock.seconds() + self.desired.drain_timeout)
         self._turn()
         return emptied
 
@@ -124,6 +115,16 @@ class Supervisor(Service):
         self.desired.count = count
         self._turn()
 
+    def recycle(self, number: int, why: str = "somebody asked for it") -> None:
+        """Replace a worker, the new one first; raise ValueError if there is none of this number that serves."""
+        ready = [w for w in self.table.workers.values() if w.number == number and w.life is Life.READY]
+        if not ready:
+            raise ValueError(f"worker {number} is not ready")
+        for worker in ready:
+            log.info("{worker} is replaced when its turn comes: {why}", worker=worker, why=why)
+            worker.due = worker.due or why
+        self._turn()
+
     def new_generation(self) -> None:
         """Have everything anew, from the code and settings as they are now."""
         newest = max(self.table.templates, default=0)
@@ -132,7 +133,8 @@ class Supervisor(Service):
 
     def snapshot(self) -> dict[str, object]:
         """Give the table as plain values, for a status page."""
-        return report.snapshot(self.desired, self.table, self.lanes.served(), self._clock.seconds())
+        served, mishaps = self.lanes.served(), self.chronicle.mishaps()
+        return report.snapshot(self.desired, self.table, served, mishaps, self._clock.seconds())
 
     # -- what the templates tell (Owner)
 
@@ -147,19 +149,7 @@ class Supervisor(Service):
         self._turn()
 
     def template_ended(self, generation: int, ending: Ending) -> None:
-        template = self.table.templates[generation]
-        asked, was_ready = template.asked_to_end, template.ready_at is not None
-        text = report.template_ended(template, ending)
-        template.end(self._clock.seconds(), ending.from_outside and not template.killed)
-        then = report.next_template(template, self.table, self.desired)
-        if ending.failed is not None and ending.failed.traceback:
-            log.info("{template}: {traceback}", template=template, traceback=ending.failed.traceback)
-        if asked:
-            log.info("{text}", text=text)
-        elif was_ready:
-            log.error("{text}{then}", text=text, then=then)
-        elif not self._give_up(report.cannot_start(ending, text)):
-            log.critical("{text}{then}", text=text, then=then)
+        self.chronicle.template_over(self.table.templates[generation], ending, self._clock.seconds())
         self._turn()
 
     def worker_forked(self, generation: int, number: int, pid: int) -> None:
@@ -171,24 +161,17 @@ class Supervisor(Service):
         self._turn()
 
     def fork_failed(self, generation: int, number: int, error: str) -> None:
-        self._worker_over(self.table.workers[number, generation], f"could not be forked: {error}")
+        nothing = Ending(status=None)
+        self._worker_over(self.table.workers[number, generation], f"could not be forked: {error}", nothing)
 
     def worker_ended(self, generation: int, number: int, ending: Ending) -> None:
         worker = self.table.workers[number, generation]
-        from_outside = ending.from_outside and not worker.killed
-        self._worker_over(worker, report.how_ended(worker, ending), ending.words, from_outside)
+        self._worker_over(worker, report.how_ended(worker, ending), ending)
 
-    def _worker_over(self, worker: Worker, how: str, words: str = "", from_outside: bool = False) -> None:
-        """Note the end of a worker, say how it came, in one line, and see to its replacement."""
-        asked = worker.asked_to_end
+    def _worker_over(self, worker: Worker, how: str, ending: Ending) -> None:
         self.lanes.drop(worker)
-        self.lanes.forget(worker.key)
-        worker.end(self._clock.seconds(), from_outside)
-        if asked:
-            log.info("{worker} has ended as asked: it {how}", worker=worker, how=how)
-        elif worker.strikes <= FREE_STRIKES or not self._give_up(f"cannot start: {worker} {how}{words}"):
-            then = report.next_worker(worker, self.desired)
-            log.error("{worker} {how}{then}{words}", worker=worker, how=how, then=then, words=words)
+        lost = self.lanes.forget(worker.key)
+        self.chronicle.worker_over(worker, how, ending, lost, self._clock.seconds())
         self._turn()
 
     def _give_up(self, why: str) -> bool:
@@ -227,6 +210,17 @@ class Supervisor(Service):
             worker.stop(now, now + LOST_GRACE, f"its lane was lost ({why})")
         self.lanes.drop(worker)
         self._turn()
+
+    def _request_hung(self, lane: Lane, why: str) -> None:
+        """Have its worker say where it stands and replaced; the lane is given up next."""
+        key = self.lanes.owner(lane)
+        worker = self.table.workers.get(key) if key is not None else None
+        if worker is not None and worker.life in (Life.READY, Life.DRAINING):
+            now = self._clock.seconds()
+            worker.hung = True
+            worker.stop(now, now + LAST_WORDS, why)
+            self._processes[worker.generation].ask_for_stack(worker.number)
+            self.lanes.request_lost(lane, why)
 
     def _lane_drained(self, lane: Lane) -> None:
         key = self.lanes.owner(lane)

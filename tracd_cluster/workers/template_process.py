@@ -199,6 +199,11 @@ class TemplateProcess(ProcessProtocol):
         if number in self._workers:
             self._workers[number].signal(signal_number)
 
+    def ask_for_stack(self, number: int) -> None:
+        """Have a worker print where it stands, if it is there."""
+        if number in self._workers:
+            self._workers[number].ask_for_stack()
+
     def quit(self) -> None:
         """Ask the template to end once it has no child left."""
         self._link.send(control.quit_line())
