@@ -178,11 +178,12 @@ class Gate:
 
     def line_up(self, attempt: Attempt) -> None:
         """Decide an attempt now, or when its time has come; refuse it if that is too far."""
+        if len(self._waiting) >= WAITING_LIMIT:
+            # Not this address's doing, so nothing is held against it, nor logged where fail2ban would read it.
+            attempt.tell(ClientFault(503, "Too many logins wait at the moment. Please try again."))
+            return
         self._waiting[attempt] = None
-        if len(self._waiting) > WAITING_LIMIT:
-            self._refuse(attempt)
-        else:
-            self._go_on(attempt)
+        self._go_on(attempt)
 
     def leave(self, attempt: Attempt) -> None:
         """Forget an attempt, if it still waits for its time."""
