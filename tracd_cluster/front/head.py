@@ -20,15 +20,15 @@ METHODS = SAFE | {b"POST", b"PUT", b"DELETE", b"PATCH"} | {
 class Head:
     """The checked head of one request.
 
-    ``target`` is in origin-form, or ``*``; ``path`` is its part before the query. ``lines`` are header lines
-    for the worker, Host first; ``length`` is the Content-Length (bytes), 0 without; ``keep_alive`` says whether
-    the client wants the connection to stay open. ``authorization`` is what it says of itself, and ``claims`` what it
-    says of somebody else: only a trusted proxy may.
+    ``target`` is in origin-form, or ``*``; ``path`` is its part before the query; ``host`` is None only for HTTP/1.0.
+    ``lines`` are header lines for the worker, Host first; ``length`` is the Content-Length (bytes), 0 without;
+    ``keep_alive`` says whether the client wants the connection to stay open. ``authorization`` is what it says of
+    itself, and ``claims`` what it says of somebody else: only a trusted proxy may.
     """
 
     __slots__ = (
-        "authorization", "chunked", "claims", "expects_continue", "http11", "keep_alive", "length", "lines", "method",
-        "path", "safe", "target",
+        "authorization", "chunked", "claims", "expects_continue", "host", "http11", "keep_alive", "length", "lines",
+        "method", "path", "safe", "target",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Head:
                 check_host(host)
             self.path = check_path(target)
         self.target = target
+        self.host = host
         self.lines = found.lines
         if host is not None:
             self.lines.insert(0, b"Host: %b\r\n" % host)

@@ -30,7 +30,8 @@ from tracd_cluster.errors import (
 from tracd_cluster.front import pages
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.reply import Reply
+from tracd_cluster.front.https_url import moved
+from tracd_cluster.front.reply import Reply, Standing
 from tracd_cluster.front.target import inside
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
@@ -52,6 +53,9 @@ class Client(AskedClient, Protocol):
 
     identity: bytes
     """The lines that tell a worker who asks and where."""
+    redirect_port: int
+    """The HTTPS port where everything is, for those who came by plain HTTP; 0 if this is the right one."""
+    standing: Standing
     paused: bool
     """The client does not take what has been written."""
     deadline: float
@@ -98,7 +102,9 @@ class Journey:
         self._attempt: Attempt | None = None
         if head.length > front.max_body:
             raise ClientFault(413, f"A request body may have {front.max_body} bytes at the most.")
-        if front.base_path and head.path != b"*" and not inside(head.path, front.base_path):
+        if client.redirect_port and head.path != b"*":
+            self._own = moved(head.host, client.redirect_port, head.target)
+        elif front.base_path and head.path != b"*" and not inside(head.path, front.base_path):
             self._own = ClientFault(404, "There is nothing at this address.")
         elif front.gate is not None:
             self._ask_who(front, client)
@@ -150,7 +156,7 @@ class Journey:
             self._answer_page(self._own)
         elif self.head.path == b"*":
             connection = self._reply.connection_line(self._front.draining)
-            self._finish(pages.options(date_line=self._front.date_line, connection=connection))
+            self._finish(pages.options(date_line=self._client.standing.lines, connection=connection))
         elif self._attempt is not None:
             # The gate's own limits bound this wait.
             self._client.deadline = self._front.never
@@ -203,7 +209,7 @@ class Journey:
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
-            out = self._reply.begin(reader, pieces, self._front.date_line, self._front.draining)
+            out = self._reply.begin(reader, pieces, self._client.standing.lines, self._front.draining)
         if reader.ended:
             self._lane = None
             if reader.failed:
@@ -260,7 +266,7 @@ class Journey:
             pages.page(
                 status_of(error),
                 pages.sentence(error),
-                date_line=self._front.date_line,
+                date_line=self._client.standing.lines,
                 connection=connection,
                 lines=error.lines if isinstance(error, ClientFault) else b"",
                 no_body=self.no_body,

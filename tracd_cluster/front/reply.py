@@ -10,6 +10,20 @@ CLOSE = b"Connection: close\r\n"
 KEEP_ALIVE = b"Connection: keep-alive\r\n"
 
 
+class Standing:
+    """Whole lines that every answer of a port has now: its Date, and where it is encrypted, that it always is."""
+
+    __slots__ = ("_lasting", "lines")
+
+    def __init__(self, lasting: bytes = b"") -> None:
+        self._lasting = lasting
+        self.lines = lasting
+
+    def tick(self, date_line: bytes) -> None:
+        """Let a second pass."""
+        self.lines = date_line + self._lasting
+
+
 class Reply:
     """Makes the bytes of one answer. ``begun`` says that its head has been made, ``keep`` that more may follow it."""
 
