@@ -1,8 +1,8 @@
 """A front that counts its own Python calls: a program for test_hot_path.py.
 
-``counted_front.py PORT REQUESTS [FOLDER]``: serves a trivial application over real lanes with two forked workers; after
-200 requests it counts the Python calls of the next REQUESTS, prints calls per request as its last line, and ends. With
-a FOLDER for a certificate it speaks TLS.
+``counted_front.py PORT REQUESTS [FOLDER]``: serves a trivial application over real lanes with two forked workers;
+after 200 requests it counts the Python calls of the next REQUESTS, prints calls per request as its last line, and
+ends. With a FOLDER for a certificate it speaks TLS.
 """
 
 from __future__ import annotations
