@@ -8,7 +8,8 @@ from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.target import check_host, check_path
 
 _REQUEST = re.compile(rb"[A-Z]+ (/[!-~]*) HTTP/1\.[01]\r?\n")
-_HOST = re.compile(rb"\nhost:[ \t]*([!-~]+)[ \t]*\r?\n", re.IGNORECASE)
+_HOST = re.compile(rb"\nhost:[ \t]*([!-~]+)[ \t]*(?=\r?\n)", re.IGNORECASE)
+_END_OF_HEAD = re.compile(rb"(?<=\n)\r?\n")
 _PORT = re.compile(rb":[0-9]*\Z")
 
 HTTPS_PORT = 443
@@ -25,7 +26,8 @@ def moved(host: bytes | None, port: int, target: bytes) -> ClientFault:
 
 def plain_request_url(data: bytes) -> str:
     """Give the address that was meant by who speaks plain HTTP to an HTTPS port; empty if that is not clear."""
-    request, hosts = _REQUEST.match(data), _HOST.findall(data)
+    head = _END_OF_HEAD.split(data, 1)[0]
+    request, hosts = _REQUEST.match(head), _HOST.findall(head)
     if request is None or len(hosts) != 1:
         return ""
     try:

@@ -147,11 +147,12 @@ class Front(service.Service):
         for description in self.settings.endpoints:
             self.open_port(description, ClientFactory(self, b"http"))
         if self.contexts is not None:
-            factory = self._encrypted(self.contexts)
+            factory = self.encrypted(self.contexts)
             for description in self.settings.secure_endpoints:
                 self.open_port(description, factory)
 
-    def _encrypted(self, contexts: Contexts) -> EncryptedFactory:
+    def encrypted(self, contexts: Contexts) -> EncryptedFactory:
+        """Make what makes the connections of encrypted ports."""
         tls = self.settings.tls
         names = tls.client_cert_user if tls is not None else None
         return EncryptedFactory(contexts, lambda: Connection(self, b"https"), lambda: self.date_line, names)

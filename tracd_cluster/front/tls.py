@@ -36,6 +36,9 @@ See Note [Not among the ciphers].
 GROUPS = (b"X25519MLKEM768:X25519:prime256v1:secp384r1", b"X25519:prime256v1:secp384r1")
 """Mozilla's, and before them the one that withstands quantum computers, where OpenSSL has it (3.5)."""
 
+OP_PRIORITIZE_CHACHA = 1 << 21
+"""From OpenSSL's ssl.h, since 1.1.1: a client that wants ChaCha20 first, having no hardware for AES, gets it."""
+
 TICKET_KEY_LIFETIME = 86400.0
 """Seconds. See Note [Entry]."""
 SESSION_LIFETIME = 4 * 3600
@@ -142,6 +145,7 @@ def make_context(certificates: Iterable[Certificate], settings: TlsSettings, aut
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | OP_PRIORITIZE_CHACHA)
     context.set_cipher_list(CIPHERS)
     _set_groups(context)
     context.set_session_id(b"tracd-cluster")
