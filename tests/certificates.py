@@ -17,9 +17,13 @@ from cryptography.hazmat.primitives.serialization import (
 PASSPHRASE = b"high tide"
 
 
-@cache
 def authority(name: str = "first") -> trustme.CA:
     """Give an authority; each name is another one."""
+    return _authority(name)
+
+
+@cache
+def _authority(name: str) -> trustme.CA:
     return trustme.CA(organization_name=name)
 
 

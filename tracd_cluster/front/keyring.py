@@ -1,7 +1,7 @@
 """The certificates in force: read at the start, taken up anew when their files change, and never lost by that.
 
 Note [Renewal]. Whoever renews a certificate writes two files or more, one after the other, or moves links. So a look
-that finds something new which is not good says nothing: the next look, a few seconds later, decides. What is good then
+that finds something new which is not good says nothing: the next look, a second later, decides. What is good then
 is taken up; of what is not, one message tells, and the certificate that was read before stays for as long as it has
 to. The same holds for what vanishes.
 """
@@ -21,7 +21,7 @@ from tracd_cluster.settings import TlsSettings
 
 log = Logger()
 
-LOOK = 2.0
+LOOK = 1.0
 """Seconds between two looks at the files."""
 EXAMPLES = "NAME/fullchain.pem with privkey.pem, or NAME.crt with NAME.key"
 DAY = 86400.0
