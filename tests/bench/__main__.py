@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import life, workloads
+from tests.bench import life, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -22,7 +22,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front")
+PARTS = ("pages", "life", "start", "front", "tls")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -73,6 +73,10 @@ class Bench:
         if "front" in self.parts:
             with ExitStack() as stack:
                 self.fronts(self.launch(stack, FRONTS, HELLO))
+        if "tls" in self.parts:
+            say("tls")
+            self.run.tls = tls.pages(self.large, FOLDER / "run", self.workers, self.seconds, self.reps)
+            self.run.tls += tls.handshakes(self.small, FOLDER / "run", HELLO, self.seconds, self.reps)
 
     def kinds(self, kinds: tuple[type[Peer], ...]) -> list[type[Peer]]:
         """Give the servers that were asked for."""
@@ -186,7 +190,7 @@ def main() -> int:
     if options.report:
         print(markdown(Run.from_json(json.loads(options.report.read_text()))))
         return 0
-    missing = [tool for tool in ("git", "nginx", "wrk") if shutil.which(tool) is None]
+    missing = [tool for tool in ("git", "nginx", "wrk", "openssl") if shutil.which(tool) is None]
     if missing:
         print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 1
@@ -199,7 +203,7 @@ def main() -> int:
         say("interrupted")
         return 130
     finally:
-        if bench.run.samples or bench.run.starts or bench.run.fronts:
+        if bench.run.samples or bench.run.starts or bench.run.fronts or bench.run.tls:
             save(bench.run)
     print(markdown(bench.run))
     return 0

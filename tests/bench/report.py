@@ -8,9 +8,11 @@ from math import prod
 from statistics import median
 from typing import Any
 
+from tests.bench import tls
 from tests.bench.ideal import Ideal
 from tests.bench.life import Loss
 from tests.bench.peers import FRONTS, PAGES, Gunicorn, NginxTracd, Ours
+from tests.bench.tls import TlsSample
 from tests.bench.workloads import DISTURBED, MIXED, WORKLOADS, Sample
 
 OURS, NGINX, GUNICORN = Ours.name, NginxTracd.name, Gunicorn.name
@@ -30,6 +32,7 @@ class Run:
     losses: dict[str, list[Loss]] = field(default_factory=dict)
     starts: dict[str, list[float]] = field(default_factory=dict)
     fronts: list[Sample] = field(default_factory=list)
+    tls: list[TlsSample] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -41,6 +44,7 @@ class Run:
         run = cls(**found)
         run.samples = [Sample(**each) for each in found["samples"]]
         run.fronts = [Sample(**each) for each in found["fronts"]]
+        run.tls = [TlsSample(**each) for each in found.get("tls", [])]
         run.losses = {peer: [Loss(**each) for each in losses] for peer, losses in found["losses"].items()}
         return run
 
@@ -153,6 +157,17 @@ def fronts_table(run: Run) -> str:
     return table(["hello", "requests/s", "front CPU, µs", "workers CPU, µs", "p99, ms"], rows)
 
 
+def tls_table(run: Run) -> str:
+    """Compare encryption with none, and with OpenSSL's own server."""
+    pairs = [("pages", tls.ENCRYPTED, tls.PLAIN), *((f"handshakes, {kind}", OURS, tls.OPENSSL) for kind in tls.KINDS)]
+    rows = []
+    for what, ours, theirs in pairs:
+        found = [[tls.middle(run.tls, what, each, part) for each in (ours, theirs)] for part in ("rate", "cpu")]
+        cells = [show(value) for part in found for value in part]
+        rows.append([f"{what}: {ours} to {theirs}", *cells, times(tls.ratio(run.tls, what, ours, theirs))])
+    return table(["TLS", "a second", "the other", "CPU, µs", "the other", "ratio"], rows)
+
+
 def summary(run: Run) -> list[str]:
     """Say in a few lines what matters most."""
     lines = []
@@ -198,4 +213,6 @@ def markdown(run: Run) -> str:
         parts.append(life_table(run))
     if run.fronts:
         parts.append(fronts_table(run))
+    if run.tls:
+        parts.append(tls_table(run))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"
