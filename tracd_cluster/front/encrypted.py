@@ -111,12 +111,27 @@ class Encrypted(Protocol):
             self._fail()
             return
         self._phase = Phase.OPEN
-        kind = self._factory.client_names
-        if kind is not None and self._client is not None:
-            certificate = self._tls.get_peer_certificate(as_cryptography=True)
-            if certificate is not None:
-                self._client.certified_user = quote(client_name(certificate, kind)).encode("ascii")
+        if self._factory.contexts.asks_clients and not self._meet():
+            self.abortConnection()
+            return
         self._read()
+
+    def _meet(self) -> bool:
+        """Learn whom a client's certificate names; tell whether it still counts.
+
+        OpenSSL looks at it when a session begins, and not when that is resumed, which can go on for as long as the key
+        of tickets is the same. A change of authorities changes that key (tls.py); so there is only the time to see to.
+        """
+        certificate = self._tls.get_peer_certificate(as_cryptography=True)
+        if certificate is None or self._client is None:
+            return True
+        if certificate.not_valid_after_utc.timestamp() < self._factory.now():
+            log.info("No TLS with {address}: certificate has expired", address=self._client.address)
+            return False
+        if self._factory.client_names is not None:
+            name = client_name(certificate, self._factory.client_names)
+            self._client.certified_user = quote(name).encode("ascii")
+        return True
 
     def _read(self) -> None:
         """Hand on what the client has said, and send what OpenSSL has to say to that."""
@@ -264,10 +279,12 @@ class EncryptedFactory(Factory):
         contexts: Contexts,
         connect: Callable[[], Connection],
         date_line: Callable[[], bytes],
+        now: Callable[[], float],
         client_names: str | None,
     ) -> None:
         self.contexts = contexts
         self.date_line = date_line
+        self.now = now
         self.client_names = client_names
         """What of a client's certificate is a user's name, if anything."""
         self._connect = connect

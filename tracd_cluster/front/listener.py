@@ -155,7 +155,9 @@ class Front(service.Service):
         """Make what makes the connections of encrypted ports."""
         tls = self.settings.tls
         names = tls.client_cert_user if tls is not None else None
-        return EncryptedFactory(contexts, lambda: Connection(self, b"https"), lambda: self.date_line, names)
+        return EncryptedFactory(
+            contexts, lambda: Connection(self, b"https"), lambda: self.date_line, lambda: self.now, names
+        )
 
     def open_port(self, description: str, factory: IProtocolFactory) -> None:
         """Open one port; raise StartError that says why it cannot be opened."""

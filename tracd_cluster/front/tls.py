@@ -42,8 +42,6 @@ OP_PRIORITIZE_CHACHA = 1 << 21
 TICKET_KEY_LIFETIME = 86400.0
 """Seconds. See Note [Entry]."""
 SESSION_LIFETIME = 4 * 3600
-CERTIFIED_SESSION_LIFETIME = 300
-"""The certificate of a client is looked at again after so many seconds."""
 
 
 class Contexts:
@@ -149,7 +147,7 @@ def make_context(certificates: Iterable[Certificate], settings: TlsSettings, aut
     context.set_cipher_list(CIPHERS)
     _set_groups(context)
     context.set_session_id(b"tracd-cluster")
-    context.set_timeout(SESSION_LIFETIME if settings.client_ca is None else CERTIFIED_SESSION_LIFETIME)
+    context.set_timeout(SESSION_LIFETIME)
     context.set_alpn_select_callback(_select_protocol)
     for certificate in certificates:
         _use(context, certificate)

@@ -71,11 +71,13 @@ class Socket:
 class Line:
     """A client, its socket, and the front at the other end."""
 
-    def __init__(self, front: Front, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, front: Front, context: ssl.SSLContext | None = None, session: ssl.SSLSession | None = None
+    ) -> None:
         assert front.contexts is not None
         encrypted = front.encrypted(front.contexts).buildProtocol(None)
         self.socket = Socket(encrypted)
-        self.client = Client(context or trusting(), "a.example.org")
+        self.client = Client(context or trusting(), "a.example.org", session)
 
     def shake_hands(self) -> Line:
         """Come to where requests can be made."""
@@ -260,3 +262,22 @@ def test_the_user_that_a_certificate_names(tmp_path: Path, part: str | None, use
     front.connections.clear()
     Line(front).shake_hands()
     assert b"" == next(iter(front.connections)).certified_user
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_expired_certificate_does_not_live_on_in_a_session(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """OpenSSL does not look at it again when a session is resumed."""
+    front, clock = make(tmp_path, {"client_ca": str(ca_file(tmp_path, "second")), "client_cert_user": "cn"})
+    leaf = authority("second").issue_cert("ines@example.org", common_name="ines")
+    context = trusting(version)
+    context.load_cert_chain(put(tmp_path / "client.pem", key_of(leaf) + chain_of(leaf)))
+    first = Line(front, context).shake_hands()
+    first.ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+    session = first.client.session
+    front.connections.clear()
+    again = Line(front, context, session).shake_hands()
+    assert (True, b"ines") == (again.client.tls.session_reused, next(iter(front.connections)).certified_user)
+    front.now = leaf_end = 4e10
+    late = Line(front, context, session).shake_hands()
+    assert (True, b"") == (late.socket.aborted, late.ask()), leaf_end
+    assert clock.seconds() < leaf_end
