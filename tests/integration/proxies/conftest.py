@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Town:
     """All servers of these tests, each started when it is first asked for."""
 
     def __init__(self, folder: Path, sample: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._sample = sample
         self._inner: dict[str, Server] = {}
         self._sites: dict[str, Site] = {}
@@ -44,11 +44,11 @@ class Town:
         everybody = ["admin", *(f"guest{number}" for number in range(len(ARRANGEMENTS)))]
         self.users = htpasswd(folder / "users", dict.fromkeys(everybody, PASSWORD))
 
-    def project(self, name: str) -> Path:
-        """Make an environment."""
-        path = Path(shutil.copytree(self._sample, self._folder / name, ignore=shutil.ignore_patterns("git")))
-        set_option(path, "show_full_names", "false")
-        set_option(path, "check_auth_ip", "true")
+    def project(self, name: str, options: Mapping[str, str] | None = None) -> Path:
+        """Make an environment, with these options in section [trac]."""
+        path = Path(shutil.copytree(self._sample, self.folder / name, ignore=shutil.ignore_patterns("git")))
+        for option, value in {"show_full_names": "false", "check_auth_ip": "true", **(options or {})}.items():
+            set_option(path, option, value)
         # The sample's logo leads to a place that is there only where it is served at the root.
         ini = path / "conf" / "trac.ini"
         ini.write_text(ini.read_text().replace("link = /wiki\n", "link =\n"))
@@ -59,14 +59,14 @@ class Town:
         if name not in self._inner:
             how = INNER[name]
             folder = name.replace(" ", "-")
-            one = self.project(f"{folder}/one")
+            one = self.project(f"{folder}/one", how.trac)
             if how.path:
                 self.project(f"{folder}/two")
             envs = ["-e", str(one.parent)] if how.path else ["-s", str(one)]
             tls = ["--protocol", "https", "--certfile", str(self.files.both)] if how.scheme == "https" else []
             login = ["--basic-auth", f"*,{self.users},the harbour"]
             authority = self.authority if how.scheme == "https" else None
-            self._inner[name] = Server(self._folder, OURS, *login, *tls, *how.options, *envs, authority=authority)
+            self._inner[name] = Server(self.folder, OURS, *login, *tls, *how.options, *envs, authority=authority)
             if "--proxy-protocol" not in how.options:
                 self._inner[name].wait_until_serving(f"{how.path}/")
         return self._inner[name]
@@ -80,7 +80,7 @@ class Town:
             port = inner.port
             if arrangement.start is not None:
                 port = free_port()
-                folder = self._folder / f"proxy {name}".replace(" ", "-")
+                folder = self.folder / f"proxy {name}".replace(" ", "-")
                 folder.mkdir()
                 self.places[name] = Place(folder, port, free_port(), inner.port, self.files)
                 self.proxies[name] = arrangement.start(self.places[name])
@@ -110,7 +110,7 @@ class Town:
 
 def _serves(site: Site) -> bool:
     with Visitor(site) as visitor, suppress(requests.ConnectionError):
-        return visitor.get("/about").status_code == 200
+        return visitor.ask("GET", "/about").status_code == 200
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -153,8 +154,18 @@ LOG = {"log /dev/log local0": "log stdout format raw local0"}
 
 def _run_haproxy(place: Place, text: str) -> ProcessTree:
     main = place.folder / "haproxy.cfg"
-    main.write_text(text)
+    main.write_text(text.replace("global\n", f"global\n    stats socket {place.folder}/stats\n", 1))
     return _started(["haproxy", "-db", "-f", str(main)], place)
+
+
+def check_of_haproxy(place: Place) -> str:
+    """Give what HAProxy's last check of ours has found, as in ``L7OK``; empty or with an asterisk before it ends."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(f"{place.folder}/stats")
+        asking.sendall(b"show stat\n")
+        answer = b"".join(iter(lambda: asking.recv(65536), b"")).decode()
+    rows = list(csv.DictReader(answer.removeprefix("# ").splitlines()))
+    return next(row["check_status"] for row in rows if row["svname"] == "one")
 
 
 def apache(place: Place) -> ProcessTree:

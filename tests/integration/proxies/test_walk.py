@@ -9,12 +9,12 @@ import pytest
 import requests
 
 from tests.integration.dropin.accounts import who
-from tests.integration.proxies.arrangements import ARRANGEMENTS, HTTP_PROXIES
+from tests.integration.proxies.arrangements import ARRANGEMENTS, HTTP_PROXIES, WALKED
 from tests.integration.proxies.conftest import PASSWORD, Town
 from tests.integration.proxies.visitor import ADDRESS, NAME, OTHER, Site, Visitor
 from tests.processes import wait_until
 
-everywhere = pytest.mark.parametrize("name", ARRANGEMENTS)
+everywhere = pytest.mark.parametrize("name", WALKED)
 CONTENT = random.Random(1).randbytes(3 << 20)
 """More than nginx takes unless it is told to."""
 FORGED = {
@@ -129,6 +129,17 @@ def test_nobody_forges(name: str, town: Town, site: Site) -> None:
         assert 401 == visitor.get("/login", auth=("nobody", "a guess"), headers=FORGED).status_code
     wait_until(lambda: f"Login failed from {ADDRESS} for user 'nobody'" in town.log(name), 10, "the guess in the log")
     assert "192.0.2.66" not in town.log(name)
+
+
+@everywhere
+def test_a_path_arrives_as_it_was_written(site: Site) -> None:
+    """Nobody on the way decodes it, or encodes it in a way of their own."""
+    with Visitor(site) as visitor:
+        page = visitor.get("/wiki/%C3%9F%2Fa%3Bb%26c%25d+e%20%5C?action=edit&x=%2F%E2%82%AC")
+        assert 200 == page.status_code
+        title = re.search(r"<title>(.*?)</title>", page.text, re.DOTALL)
+        assert title is not None
+        assert "ß/a;b&amp;c%d+e \\" in title[1]
 
 
 @everywhere
