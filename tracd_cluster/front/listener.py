@@ -27,7 +27,6 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
-from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.python.failure import Failure
 
 from tracd_cluster.auth.gate import Gate
@@ -37,6 +36,7 @@ from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.journey import Journey
+from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings import FrontSettings
@@ -266,25 +266,6 @@ class Front(service.Service):
             if self._sweeping.running:
                 self._sweeping.stop()
             drained.callback(None)
-
-
-class ProxiedFactory(HAProxyWrappingFactory):
-    """Makes connections that begin with the line of a trusted proxy, which says who the client is.
-
-    See haproxy.org's proxy-protocol.txt, versions 1 and 2; nobody else is let in.
-    """
-
-    def __init__(self, factory: IProtocolFactory, trusts: Callable[[str], bool]) -> None:
-        super().__init__(factory)  # type: ignore[no-untyped-call]
-        self._trusts = trusts
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: N802
-        """Make a connection; None, which closes it, for somebody who is not trusted."""
-        address = getattr(addr, "host", "")
-        if self._trusts(address):
-            return super().buildProtocol(addr)
-        log.warn("A connection from {address}, which is no trusted proxy, was closed", address=address)
-        return None
 
 
 class ClientFactory(Factory):
