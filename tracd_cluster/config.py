@@ -17,6 +17,7 @@ from typing import Any
 
 from tracd_cluster.config_file import in_file, read_file
 from tracd_cluster.errors import ConfigError
+from tracd_cluster.https_config import https_of, idle_options
 from tracd_cluster.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
 from tracd_cluster.settings import (
     AuthEntry,
@@ -126,11 +127,14 @@ def make_settings(values: dict[str, Any]) -> Settings:
     projects = _projects(values)
     warnings: list[str] = []
     entries = _first_entries(values["auths"], warnings)
+    https = https_of(values)
+    opened = endpoints(values["hostname"], values["port"], values["listen"])
     return Settings(
         front=FrontSettings(
-            endpoints=endpoints(values["hostname"], values["port"], values["listen"]),
-            certificate=_certificate(values),
-            key=values["keyfile"],
+            endpoints=() if https.everywhere else opened,
+            secure_endpoints=opened if https.everywhere else beside(values["hostname"], https.port),
+            tls=https.tls,
+            redirect_port=(https.port or 0) if values["redirect_http"] else 0,
             keep_alive=not values["http10"],
             trusted_proxies=tuple(values["trusted_proxy"]),
             remote_user=_remote_user(values),
@@ -177,23 +181,13 @@ def _projects(values: dict[str, Any]) -> ProjectSettings:
     )
 
 
-def _certificate(values: dict[str, Any]) -> str | None:
-    if values["protocol"] == "http":
-        return None
-    if not values["certfile"]:
-        raise ConfigError("--protocol=https needs --certfile with the path of a certificate")
-    return str(values["certfile"])
-
-
 def _general_warnings(values: dict[str, Any]) -> list[str]:
     found = []
     if values["env_parent_dir"] and values["envs"]:
         found.append(f"not served because of -e: {', '.join(values['envs'])}")
     if values["unquote"]:
         found.append("-q does nothing here: tracd has it for the protocol ajp")
-    if values["protocol"] == "http" and (values["certfile"] or values["keyfile"]):
-        found.append("--certfile and --keyfile do nothing without --protocol=https")
-    return found
+    return found + idle_options(values)
 
 
 def _first_entries(given: Iterable[AuthEntry], warnings: list[str]) -> tuple[AuthEntry, ...]:
@@ -211,10 +205,11 @@ def _auth(
     values: dict[str, Any], entries: tuple[AuthEntry, ...], projects: ProjectSettings, warnings: list[str]
 ) -> AuthSettings:
     header = _remote_user(values)
+    named = header or values["client_cert_user"]
     required = frozenset(values["require_login"])
     single = os.path.basename(projects.env_paths[0]) if projects.single_env else None
     names = {entry.project for entry in entries}
-    if not header:
+    if not named:
         for name in sorted(required):
             _check_required(name, names, single)
     known = {os.path.basename(path) for path in projects.env_paths}
@@ -227,6 +222,7 @@ def _auth(
         single_project=single,
         base_path=projects.base_path,
         remote_user=header,
+        certified=bool(values["client_cert_user"]),
         secret_file=values["secret_file"],
     )
 
@@ -281,6 +277,13 @@ def endpoints(hostnames: Sequence[str], number: int, listen: Sequence[str]) -> t
     if listen and not hostnames:
         return tuple(listen)
     return (*(_endpoint(name, number) for name in hostnames or [""]), *listen)
+
+
+def beside(hostnames: Sequence[str], number: int | None) -> tuple[str, ...]:
+    """Make the descriptions of ``--https-port`` at the addresses of ``-b``; a Unix socket needs no encryption."""
+    if number is None:
+        return ()
+    return tuple(_endpoint(name, number) for name in hostnames or [""] if not name.startswith("unix:"))
 
 
 def _endpoint(hostname: str, number: int) -> str:

@@ -15,7 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import life, logins, workloads
+from tests.bench import life, logins, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -23,7 +23,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front", "login")
+PARTS = ("pages", "life", "start", "front", "login", "tls")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -77,6 +77,10 @@ class Bench:
                 self.fronts(self.launch(stack, FRONTS, HELLO))
         if "login" in self.parts:
             self.logins()
+        if "tls" in self.parts:
+            say("tls")
+            self.run.tls = tls.pages(self.large, FOLDER / "run", self.workers, self.seconds, self.reps)
+            self.run.tls += tls.handshakes(self.small, FOLDER / "run", HELLO, self.seconds, self.reps)
 
     def kinds(self, kinds: tuple[type[Peer], ...]) -> list[type[Peer]]:
         """Give the servers that were asked for."""
@@ -207,7 +211,7 @@ def main() -> int:
     if options.report:
         print(markdown(Run.from_json(json.loads(options.report.read_text()))))
         return 0
-    missing = [tool for tool in ("git", "nginx", "wrk") if shutil.which(tool) is None]
+    missing = [tool for tool in ("git", "nginx", "wrk", "openssl") if shutil.which(tool) is None]
     if missing:
         print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 1
@@ -220,7 +224,7 @@ def main() -> int:
         say("interrupted")
         return 130
     finally:
-        if any((bench.run.samples, bench.run.starts, bench.run.fronts, bench.run.logins)):
+        if any((bench.run.samples, bench.run.starts, bench.run.fronts, bench.run.logins, bench.run.tls)):
             save(bench.run)
     print(markdown(bench.run))
     return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -231,10 +231,13 @@ class Ours(Peer):
 
     name = "tracd-cluster"
     about = "this package"
+    more: Sequence[str] = ()
+    """Options beyond what all servers are asked for."""
 
     def launch(self) -> None:
         twistd = [str(BIN / "twistd"), "--nodaemon", "--pidfile="]
         options = ["--workers", str(self.count), "-b", "127.0.0.1", "-p", str(self.port)]
+        options += self.more
         if self.application:
             options += ["--application", self.application]
         self.run(*twistd, "tracd-cluster", *options, *self.options, "-s", str(self.environment))

@@ -9,11 +9,13 @@ from math import prod
 from statistics import median
 from typing import Any
 
+from tests.bench import tls
 from tests.bench.client import Load
 from tests.bench.ideal import Ideal
 from tests.bench.life import Loss
 from tests.bench.logins import RATE, LoginSample
 from tests.bench.peers import FRONTS, PAGES, Gunicorn, NginxTracd, Ours
+from tests.bench.tls import TlsSample
 from tests.bench.workloads import DISTURBED, MIXED, WORKLOADS, Sample
 
 OURS, NGINX, GUNICORN = Ours.name, NginxTracd.name, Gunicorn.name
@@ -34,6 +36,7 @@ class Run:
     starts: dict[str, list[float]] = field(default_factory=dict)
     fronts: list[Sample] = field(default_factory=list)
     logins: list[LoginSample] = field(default_factory=list)
+    tls: list[TlsSample] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -49,6 +52,7 @@ class Run:
             LoginSample(**{**each, "idle": Load(**each["idle"]), "loaded": Load(**each["loaded"])})
             for each in found.get("logins", [])
         ]
+        run.tls = [TlsSample(**each) for each in found.get("tls", [])]
         run.losses = {peer: [Loss(**each) for each in losses] for peer, losses in found["losses"].items()}
         return run
 
@@ -186,6 +190,17 @@ def logins_table(run: Run) -> str:
     return table(head, rows)
 
 
+def tls_table(run: Run) -> str:
+    """Compare encryption with none, and with OpenSSL's own server."""
+    pairs = [("pages", tls.ENCRYPTED, tls.PLAIN), *((f"handshakes, {kind}", OURS, tls.OPENSSL) for kind in tls.KINDS)]
+    rows = []
+    for what, ours, theirs in pairs:
+        found = [[tls.middle(run.tls, what, each, part) for each in (ours, theirs)] for part in ("rate", "cpu")]
+        cells = [show(value) for part in found for value in part]
+        rows.append([f"{what}: {ours} to {theirs}", *cells, times(tls.ratio(run.tls, what, ours, theirs))])
+    return table(["TLS", "a second", "the other", "CPU, µs", "the other", "ratio"], rows)
+
+
 def summary(run: Run) -> list[str]:
     """Say in a few lines what matters most."""
     lines = []
@@ -231,4 +246,6 @@ def markdown(run: Run) -> str:
         parts.append(fronts_table(run))
     if run.logins:
         parts.append(logins_table(run))
+    if run.tls:
+        parts.append(tls_table(run))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"

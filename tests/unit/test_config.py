@@ -156,8 +156,9 @@ def test_names_of_no_project_are_pointed_out(env: str, password_file: str) -> No
 def test_a_port_of_the_protocols_own(env: str, password_file: str) -> None:
     """443 for https, as with tracd."""
     front = load([env, "--protocol=https", "--certfile", password_file]).front
-    assert ("tcp:port=443:backlog=1024",) == front.endpoints
-    assert (password_file, None, True) == (front.certificate, front.key, front.keep_alive)
+    assert ((), ("tcp:port=443:backlog=1024",)) == (front.endpoints, front.secure_endpoints)
+    assert front.tls is not None
+    assert (password_file, None, True) == (front.tls.certificate, front.tls.key, front.keep_alive)
     assert not load([env, "--http10"]).front.keep_alive
 
 

@@ -27,11 +27,14 @@ from tracd_cluster.signals import held_for_child
 
 PROGRAM = (sys.executable, "-m", "tracd_cluster.auth.verifying")
 
-LINE_LIMIT = 200
-"""Checks in line; at four a second for each process, nobody at the end of a longer line would wait."""
+LINE_LIMIT = 80
+"""Checks in line; at four a second for each process, a browser would have given up before the end of a longer one."""
 
-CHECK_TIMEOUT = 20.0
-"""Seconds one check may take; a hash may ask for any amount of work, but a process busy for hours checks nothing."""
+CHECK_TIMEOUT = 60.0
+"""Seconds one check may take; a hash may ask for any amount of work, but a process busy for hours checks nothing.
+
+A usual hash takes a quarter of a second, and on a machine that has no time left twenty times that.
+"""
 
 _ANSWER = re.compile(rb"[01]\n?")
 """An answer, or the beginning of one."""

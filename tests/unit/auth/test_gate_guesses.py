@@ -101,7 +101,7 @@ def test_side_by_side_is_counted_for_each_address(doorway: Doorway) -> None:
 def test_those_who_wait_are_bounded(doorway: Doorway) -> None:
     """However many come, memory holds; whoever finds no place hears it at once."""
     told = [doorway.log_in("eve", f"guess {number}") for number in range(WAITING_LIMIT + FREE_FAILURES + 2)]
-    assert [429, 429] == [status for each in told for status in status_of(each)]
+    assert [503, 503] == [status for each in told for status in status_of(each)]
     assert f"<Gate of ['*'], {WAITING_LIMIT} waiting>" == repr(doorway.gate)
 
 

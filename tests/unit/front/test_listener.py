@@ -13,14 +13,14 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import provider
 
 from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
-from tracd_cluster.front.listener import SWEEP, Front, _name_in, _shown, _why_not
-from tracd_cluster.settings import FrontSettings
+from tracd_cluster.front.encrypted import EncryptedFactory
+from tracd_cluster.front.listener import SWEEP, ClientFactory, Front, _name_in, _shown, _why_not
+from tracd_cluster.settings import FrontSettings, TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -137,27 +137,30 @@ def test_which_clients_may_speak_for_others(trusted: list[str | None], address: 
 
 
 def test_each_port_is_opened_and_told(tmp_path: Path) -> None:
-    """Every endpoint has its line, with the base path, and with a certificate all of them speak TLS."""
+    """Every endpoint has its line, with the base path and its own scheme."""
     pem = tmp_path / "both.pem"
     trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(pem))
-    endpoints = ("tcp:8080", "tcp:8081")
-    for certificate, scheme in ((None, "http"), (str(pem), "https")):
-        reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]
-        settings = FrontSettings(endpoints=endpoints, base_path="/some/path", certificate=certificate)
-        front = Front(settings, 30.0, Balancer(0), reactor)
-        front.privilegedStartService()
-        assert [8080, 8081] == [port for port, *_ in reactor.tcpServers]
-        expected = [f"0.0.0.0:{port} view at {scheme}://127.0.0.1:{port}/some/path" for port in (8080, 8081)]
-        assert expected == front.addresses()
-        assert {certificate is not None} == {
-            isinstance(factory, TLSMemoryBIOFactory) for _, factory, *_ in reactor.tcpServers
-        }
+    reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]
+    settings = FrontSettings(
+        endpoints=("tcp:8080",),
+        secure_endpoints=("tcp:8443", "tcp:8444"),
+        tls=TlsSettings(certificate=str(pem)),
+        base_path="/some/path",
+    )
+    front = Front(settings, 30.0, Balancer(0), reactor)
+    front.privilegedStartService()
+    told = [("http", 8080), ("https", 8443), ("https", 8444)]
+    assert [port for _, port in told] == [port for port, *_ in reactor.tcpServers]
+    expected = [f"0.0.0.0:{port} view at {scheme}://127.0.0.1:{port}/some/path" for scheme, port in told]
+    assert expected == front.addresses()
+    factories = [type(factory) for _, factory, *_ in reactor.tcpServers]
+    assert [ClientFactory, EncryptedFactory, EncryptedFactory] == factories
 
 
 def test_a_certificate_is_read_before_a_port_is_opened(tmp_path: Path) -> None:
     """A start that fails has not taken a single client."""
     reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]
-    settings = FrontSettings(certificate=str(tmp_path / "gone.pem"))
+    settings = FrontSettings(tls=TlsSettings(certificate=str(tmp_path / "gone.pem")))
     with pytest.raises(StartError, match=r"cannot read .*gone\.pem"):
         Front(settings, 30.0, Balancer(0), reactor).privilegedStartService()
     assert [] == reactor.tcpServers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.reply import CLOSE, KEEP_ALIVE, Reply
+from tracd_cluster.front.reply import CLOSE, KEEP_ALIVE, Reply, Standing
 from tracd_cluster.upstream.framing import AnswerReader
 
 DATE = b"Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
@@ -28,7 +28,9 @@ def answer(data: bytes, no_body: bool = False) -> AnswerReader:
 def begin(reply: Reply, data: bytes, no_body: bool = False, draining: bool = False) -> tuple[bytes, bytes]:
     """Make the start of an answer, and give head and body."""
     reader = answer(data, no_body)
-    head, _, body = reply.begin(reader, reader.take(), DATE, draining).partition(b"\r\n\r\n")
+    standing = Standing(b"Strict-Transport-Security: max-age=9\r\n")
+    standing.tick(DATE)
+    head, _, body = reply.begin(reader, reader.take(), standing, draining).partition(b"\r\n\r\n")
     return head + b"\r\n", body
 
 
@@ -38,6 +40,14 @@ def test_a_length_that_is_known_is_kept() -> None:
     assert (1, b"hel") == (head.count(b"Content-Length: 5\r\n"), body)
     assert b"Transfer-Encoding" not in head
     assert b"lo" == reply_to().go_on([b"l", b"o"], True)
+
+
+@pytest.mark.parametrize("date", [b"", b"Date: Tue, 02 Jan 2024 00:00:00 GMT\r\n"])
+def test_what_stands_on_every_answer_stands_once(date: bytes) -> None:
+    """A worker that writes its own Date does not make a browser forget that the site is encrypted."""
+    head, _ = begin(reply_to(), b"HTTP/1.1 200 OK\r\n%bContent-Length: 0\r\n\r\n" % date)
+    assert (1, 1) == (head.count(b"Date: "), head.count(b"Strict-Transport-Security: max-age=9\r\n"))
+    assert (date or DATE) in head
 
 
 def test_a_length_that_is_not_known_makes_chunks() -> None:
