@@ -69,10 +69,14 @@ class Balancer:
     can be paged out. The line is first in, first out.
 
     ``limit`` is the number of places in the line. ``drained`` is called with each withdrawn lane as it becomes free.
+    ``clock`` tells the time at which a request gets in line; one that stands still will do where nobody asks.
     """
 
-    def __init__(self, limit: int, drained: Callable[[Lane], None] | None = None) -> None:
+    def __init__(
+        self, limit: int, drained: Callable[[Lane], None] | None = None, clock: Callable[[], float] = float
+    ) -> None:
         self.limit = limit
+        self.clock = clock
         self.drained = drained
         self.request_lost: Callable[[Lane, str], None] = _unheard
         """Called with a lane that was lost, and the request that had reached its worker: it may be the cause."""
@@ -82,7 +86,8 @@ class Balancer:
         """Set while no worker is there and none is expected soon: requests are refused instead of lined up."""
         self._lanes: set[Lane] = set()
         self._idle: list[Lane] = []
-        self._line: dict[Waiting, None] = {}
+        self._line: dict[Waiting, float] = {}
+        """Those who wait, the first one first, and since when."""
 
     def __repr__(self) -> str:
         return f"<Balancer {len(self._lanes)} lanes, {len(self._idle)} idle, {len(self._line)} in line>"
@@ -100,7 +105,7 @@ class Balancer:
             raise self.nobody
         if len(self._line) >= self.limit:
             raise LineFull(f"all {self.limit} places in the waiting line are taken")
-        self._line[request] = None
+        self._line[request] = self.clock()
         return None
 
     def claim_first(self, request: Waiting) -> Lane | None:
@@ -112,7 +117,7 @@ class Balancer:
             return self._idle.pop()
         if self.nobody is not None and not self._lanes:
             raise self.nobody
-        self._line = {request: None, **self._line}
+        self._line = {request: self.clock(), **self._line}
         return None
 
     def release(self, lane: Lane) -> None:
@@ -172,6 +177,16 @@ class Balancer:
     def waiting(self) -> int:
         """How many requests are in line."""
         return len(self._line)
+
+    def waited(self, now: float) -> float:
+        """Tell how long the first in line has waited; 0 if there is none."""
+        for since in self._line.values():
+            return now - since
+        return 0.0
+
+    def is_idle(self, lane: Lane) -> bool:
+        """Tell whether a lane waits for a request."""
+        return lane in self._idle
 
     def check_invariants(self) -> None:
         """Assert what the docstring of this module promises."""

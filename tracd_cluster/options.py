@@ -13,6 +13,7 @@ from tracd_cluster import values
 from tracd_cluster.https_options import HTTPS
 from tracd_cluster.option import Option, flag, seconds
 from tracd_cluster.settings import FrontSettings, PoolSettings
+from tracd_cluster.worker_options import WORKERS
 
 FRONT, POOL = FrontSettings(), PoolSettings()
 
@@ -101,17 +102,12 @@ OPTIONS: tuple[Option, ...] = (
         names=("--secret-file",), group="signing in", read=values.path, metavar="FILE", is_path=True,
         help="signs Digest nonces; share it among several hosts", shown="a new secret at each start",
     ),
-    Option(
-        names=("--workers",), group="workers", read=values.workers, metavar="N", default=values.processors(),
-        help="worker processes", shown="auto, one per CPU",
-    ),
+    *WORKERS,
     Option(
         names=("--threads",), group="workers", read=values.threads, metavar="N", default=POOL.threads,
         help="requests one worker handles at a time; Trac is safest with one", shown="1",
     ),
     flag("-r", "--auto-reload", group="workers", text="new workers when Trac or a plugin is modified", tracds=True),
-    seconds("--request-timeout", FRONT.request_timeout, "longest time for one request; then 504, and a new worker",
-            "workers"),
     seconds("--drain-timeout", POOL.drain_timeout, "longest time running requests get to end at a stop", "workers"),
     flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),

@@ -38,6 +38,8 @@ from tracd_cluster.front.listener import Front
 from tracd_cluster.settings import ProcessSettings, Settings
 from tracd_cluster.upstream.lane import Lane
 from tracd_cluster.values import processors
+from tracd_cluster.workers.recycling import recycling_of
+from tracd_cluster.workers.resizing import resizing_of
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.watch import Watch
 
@@ -104,15 +106,17 @@ class Cluster(service.Service):
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
-        self.balancer = Balancer(settings.front.queue)
+        self.balancer = Balancer(settings.front.queue, clock=reactor.seconds)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
         self.supervisor = Supervisor(settings.pool, self.balancer, reactor, self._open_lane, self._fatal)
         self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
+        self.resizing = resizing_of(settings.pool, self.supervisor, self.balancer, reactor)
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.recycling = recycling_of(settings.pool, self.supervisor, reactor, in_thread)
         self.watch: Watch | None = None
         if settings.process.auto_reload:
-            in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
             self.watch = Watch(reactor, self.supervisor.table.files, self.supervisor.new_generation, in_thread)
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
@@ -148,9 +152,13 @@ class Cluster(service.Service):
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
-        if self.watch is not None:
-            self.watch.startService()
+        for minder in self._minders():
+            minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
+
+    def _minders(self) -> list[service.Service]:
+        """Give those who look now and then whether the pool should change."""
+        return [one for one in (self.watch, self.resizing, self.recycling) if one is not None]
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
         """Say a line that scripts look for: alone on its stream where the log leaves that free, else in the log."""
@@ -164,8 +172,8 @@ class Cluster(service.Service):
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
-        if self.watch is not None:
-            self.watch.stopService()
+        for minder in self._minders():
+            minder.stopService()  # type: ignore[no-untyped-call]
         stopping = self.front.stopService()
         stopping.addCallback(lambda _: self.supervisor.stopService())
         stopping.addCallback(lambda _: self.verifier.stop())

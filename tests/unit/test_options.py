@@ -47,9 +47,9 @@ def test_abbreviations_mean_what_they_mean_to_tracd(full: str) -> None:
 
 def test_our_own_may_be_abbreviated_too() -> None:
     """What is short for none of tracd's is left to the parser."""
-    words = list(expand(["--worker", "3", "--queue-t", "1"]))
+    words = list(expand(["--max-r", "3", "--queue-t", "1"]))
     options = make_parser("tracd-cluster", "1").parse_intermixed_args(words)
-    assert (3, 1.0) == (options.workers, options.queue_timeout)
+    assert (3, 1.0) == (options.max_requests, options.queue_timeout)
 
 
 def test_a_login_may_be_required_of_all_or_of_one() -> None:

@@ -70,8 +70,8 @@ class Journey:
     """
 
     __slots__ = (
-        "_admission", "_body", "_client", "_front", "_gone", "_lane", "_lost", "_reply", "_unread", "_unread_size",
-        "complete", "ended", "head", "no_body", "queue_deadline",
+        "_admission", "_body", "_client", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "_unread",
+        "_unread_size", "complete", "ended", "head", "no_body", "queue_deadline",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -85,6 +85,7 @@ class Journey:
         self._client = client
         self._body: Body | None = None
         self._lane: Lane | None = None
+        self._limit = 0.0
         self._lost = 0
         self._gone = False
         self._admission = admission = admit(front, client, head)
@@ -155,7 +156,8 @@ class Journey:
         """Send the request on the lane that is now claimed for it."""
         body = self._body
         self._lane = lane
-        self._client.deadline = self._front.now + self._front.request_timeout
+        self._limit = limit = self._front.time_limits.of(self.head.target)
+        self._client.deadline = self._front.now + limit
         identity = self._admission.origin.identity
         if self._admission.user:
             identity += b"Tracd-Cluster-User: %b\r\n" % self._admission.user
@@ -178,7 +180,7 @@ class Journey:
                 self._lane = None
                 self._front.abandoned.pop(self, None)
             return
-        self._client.deadline = self._front.now + self._front.request_timeout
+        self._client.deadline = self._front.now + self._limit
         pieces = reader.take()
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
@@ -289,7 +291,7 @@ class Journey:
         lane, self._lane = self._lane, None
         if lane is None:
             return
-        limit = self._front.request_timeout
+        limit = self._limit
         error = AnswerTimeout(f"it took longer than {limit:g} s for one request")
         late = f"{self} took longer than {limit:g} s"
         log.error("{worker}: {late}", worker=lane.name, late=late)
@@ -312,7 +314,7 @@ class Journey:
             self._admission.attempt.take_back()
         self._front.balancer.leave(self)
         if self._lane is not None:
-            self._front.abandoned[self] = self._front.now + self._front.request_timeout
+            self._front.abandoned[self] = self._front.now + self._limit
             self._lane.resume()
 
 

@@ -199,8 +199,10 @@ class PoolMachine(RuleBasedStateMachine):
         one.stop(self.now, self.now + 0.5, "it hung")
         self.turn()
         if self.templates(Life.READY):
-            expected = [w for w in self.those(Life.READY, Life.STARTING, Life.EXITED) if w.not_before <= self.now]
-            assert expected, "a hung worker left nobody"
+            # Unless the stand-in's own slot is not free: then it is the next one's exit that brings a successor.
+            taken = [w for w in self.those(Life.DRAINING, Life.STOPPING) if w.number > self.desired.count]
+            waits = [w for w in self.those(Life.EXITED) if w.not_before > self.now]
+            assert taken or waits or self.those(Life.READY, Life.STARTING), "a hung worker left nobody"
 
     @precondition(lambda self: bool(self.those(Life.READY)))
     @rule(count=st.integers(1, 4), busy=st.integers(0, 1), wish=st.sampled_from(["scale", "generation"]))
