@@ -129,8 +129,8 @@ class FakeTemplate:
     def signal_worker(self, number: int, signal_number: int) -> None:
         self._say(f"{signal.Signals(signal_number).name} to {number}")
 
-    def ask_for_stack(self, number: int) -> None:
-        self._say(f"stack of {number}")
+    def ask_for_stack(self, number: int | None) -> None:
+        self._say("stack" if number is None else f"stack of {number}")
 
     def quit(self) -> None:
         self._say("quit")

@@ -27,6 +27,7 @@ def pool_sizes(values: dict[str, Any], memory_told: str = "/proc/self/status") -
         "processors": processors(),
         "grow_after": values["grow_after"],
         "shrink_after": values["shrink_after"],
+        "start_timeout": values["start_timeout"],
         "max_requests": values["max_requests"],
         "max_memory": values["max_memory"],
         "lifetime": values["worker_lifetime"],

@@ -31,6 +31,7 @@ WORKERS: tuple[Option, ...] = (
         names=("--worker-lifetime",), group="workers", read=values.seconds, metavar="SECONDS",
         help="replace a worker after this time, or up to a fifth sooner", shown="never",
     ),
+    seconds("--start-timeout", POOL.start_timeout, "longest time for Trac to get ready in a new process", "workers"),
     seconds("--request-timeout", FRONT.request_timeout, "longest time for one request; then 504, and a new worker",
             "workers"),
     Option(

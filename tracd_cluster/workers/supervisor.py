@@ -263,7 +263,9 @@ class Supervisor(Service):
                 self._start_template(generation)
             case steps.QuitTemplate(generation):
                 self._processes[generation].quit()
-            case steps.KillTemplate(generation):
+            case steps.KillTemplate(generation, fault):
+                if fault:
+                    self._processes[generation].ask_for_stack(None)
                 self._processes[generation].kill()
             case steps.ForgetTemplate(generation):
                 self._processes.pop(generation, None)
