@@ -25,11 +25,6 @@ class TimeLimits:
         longest = {max(pieces, key=len) for pieces, _ in self._kinds}
         self._any = re.compile(b"|".join(map(re.escape, sorted(longest)))).search if longest else None
 
-    @property
-    def longest(self) -> float:
-        """The longest of all."""
-        return max([self.default, *(seconds for _, seconds in self._kinds)])
-
     def of(self, target: bytes) -> float:
         """Give the limit for a request of this target, in seconds."""
         if self._any is None or self._any(target) is None:

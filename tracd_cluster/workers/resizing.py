@@ -72,8 +72,11 @@ class Resizing(Service):
 
     def _scale(self, before: int, look: Look) -> None:
         count = self._size.count
-        why = f"a request has waited {look.waited * 1000:.0f} ms" if count > before else "the others are enough"
-        log.info("{count} workers instead of {before}: {why}", count=count, before=before, why=why)
+        if count > before:
+            waited = round(look.waited * 1000)
+            log.info("The pool grows to {count}: a request has waited {waited} ms", count=count, waited=waited)
+        else:
+            log.info("The pool shrinks to {count}: no more are needed", count=count)
         self._supervisor.scale(count)
 
     def look(self, now: float) -> Look:
