@@ -22,9 +22,9 @@ class FakeTransport:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.signals: list[str] = []
+        self.signals: list[str | int] = []
 
-    def signalProcess(self, name: str) -> None:  # noqa: N802
+    def signalProcess(self, name: str | int) -> None:  # noqa: N802
         self.signals.append(name)
 
     def loseConnection(self) -> None:  # noqa: N802

@@ -149,7 +149,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             body_timeout=values["body_timeout"],
             idle_timeout=values["idle_timeout"],
             request_timeout=values["request_timeout"],
-            request_timeouts=values["request_timeout_for"],
+            request_timeouts=tuple(values["request_timeout_for"]),
             queue=values["queue"],
             queue_timeout=values["queue_timeout"],
         ),

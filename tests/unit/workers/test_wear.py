@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tracd_cluster.workers.wear import JITTER, WearLimits, why_due
@@ -44,7 +46,7 @@ def test_workers_of_one_start_do_not_come_due_together() -> None:
     )
     assert 1000 * (1 - JITTER) <= due_at[0]
     assert due_at[-1] <= 1000
-    assert min(later - earlier for earlier, later in zip(due_at, due_at[1:], strict=False)) >= 10
+    assert min(later - earlier for earlier, later in pairwise(due_at)) >= 10
 
 
 def test_there_may_be_no_limit() -> None:
