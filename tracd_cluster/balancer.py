@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from tracd_cluster.errors import LineFull, LineTimeout, NobodyServing, TracdClusterError, WorkerFault
 
 if TYPE_CHECKING:
-    from tracd_cluster.upstream.lane import Body, Exchange
+    from tracd_cluster.upstream.lane import Body, Exchange, Head, Origin
 
 
 class Waiting(Protocol):
@@ -38,6 +38,12 @@ class Lane(Protocol):
 
     name: str
     """The worker's, for the log."""
+
+    def request_head(self, head: Head, origin: Origin, user: bytes, length: int) -> bytes:
+        """Make the head of the request that is sent next, as this worker wants it.
+
+        ``user`` is the name of who has signed in, percent-encoded, or empty; ``length`` is the size of the body.
+        """
 
     def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
         """Send a request, head and body; the answer goes to ``exchange``."""
