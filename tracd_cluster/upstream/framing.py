@@ -14,7 +14,8 @@ class AnswerReader:
     ``start`` begins an answer, ``feed`` takes bytes. Then ``status`` is 0 until the head is complete, ``pieces``
     holds the body bytes that came since they were last taken, ``ended`` says that the answer is complete, and
     ``failed`` that its worker gave it up halfway. ``length`` is the Content-Length or -1. ``keep`` says, once it has
-    ended, that the connection may carry another one. Interim answers (1xx) are skipped. Any byte after the end, or before ``start``, is a MalformedAnswer.
+    ended, that the connection may carry another one. Interim answers (1xx) are skipped. Any byte after the end, or
+    before ``start``, is a MalformedAnswer.
     """
 
     __slots__ = (

@@ -13,7 +13,8 @@ SERVER = Side(b"https", b"trac.example.org", b"/inner")
 NAMES = frozenset((b"10.0.0.5:8000", b"trac1.internal:8000"))
 OUTWARD = Outward(SERVER, CLIENT, NAMES, b"http")
 
-PATHS = st.text(st.characters(codec="latin-1", exclude_characters="?#"), max_size=20).map(lambda t: t.encode("latin-1"))
+_CHARACTERS = st.characters(codec="latin-1", exclude_characters="?#")
+PATHS = st.text(_CHARACTERS, max_size=20).map(lambda text: text.encode("latin-1"))
 BASES = st.sampled_from([b"", b"/site", b"/inner", b"/a/b", b"/inner/site"])
 
 
