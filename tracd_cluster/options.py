@@ -7,14 +7,15 @@ has keep its names and meanings (trac/web/standalone.py).
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracd_cluster import values
-from tracd_cluster.settings import FrontSettings, PoolSettings
+from tracd_cluster import addresses, values
+from tracd_cluster.settings import ForeignSettings, FrontSettings, PoolSettings
 
-FRONT, POOL = FrontSettings(), PoolSettings()
+FRONT, POOL, FOREIGN = FrontSettings(), PoolSettings(), ForeignSettings()
 
 DESCRIPTION = (
     "Serves Trac environments over HTTP with a pool of warm worker processes. All options of tracd are here, with "
@@ -168,6 +169,34 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
     _flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
     _flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
+    Option(
+        names=("--worker-command",), group="other workers", read=addresses.command, metavar="COMMAND",
+        help="run this for each worker, any HTTP server: tracd -s -b {host} -p {port} ENV", write=shlex.join,
+    ),
+    Option(
+        names=("--command-base-path",), group="other workers", read=values.base_path, metavar="PATH",
+        help="base path that the command serves", shown="that of --base-path",
+    ),
+    Option(
+        names=("--upstream",), group="other workers", read=addresses.upstream, metavar="URL", repeatable=True,
+        default=(), write=str, help="server elsewhere: 'http[s]://host:port[/base][;weight=N][;trusted]'; repeatable",
+    ),
+    Option(
+        names=("--upstream-connections",), group="other workers", read=values.threads, metavar="N",
+        help="requests under way at one server", shown=f"{FOREIGN.connections}",
+    ),
+    Option(
+        names=("--upstream-ca",), group="other workers", read=values.existing_file, metavar="FILE", is_path=True,
+        help="certificates, PEM, of those who vouch for https servers", shown="the system's",
+    ),
+    Option(
+        names=("--upstream-resolver",), group="other workers", read=addresses.resolver, metavar="ADDRESS",
+        help="name server to ask, as in 127.0.0.1:53", shown="the system's", write=lambda value: "[%s]:%d" % value,
+    ),
+    Option(
+        names=("--health-path",), group="other workers", read=addresses.url_path, metavar="PATH",
+        help="what is asked for to see whether a server is well", shown="its base path and /",
+    ),
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(
         names=("--queue",), group="limits", read=values.places, metavar="N", default=FRONT.queue,
