@@ -25,12 +25,12 @@ def command(text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} cannot be split into words: {error}") from None
     if not any("{port}" in word for word in words[1:]):
-        raise ArgumentTypeError(f"{text!r} does not say with {{port}} where its port goes, as in: tracd -s -p {{port}} ENV")
+        raise ArgumentTypeError(f"{text!r} does not say where its port goes, as in: tracd -s -p {{port}} ENV")
     return words
 
 
 def upstream(text: str) -> Upstream:
-    """Read ``http[s]://host[:port][/base][;weight=N][;trusted][;own-host]``, or ``http[s]+srv://name`` with the same."""
+    """Read ``http[s]://host[:port][/base][;weight=N][;trusted][;own-host]``; or the same with ``http[s]+srv://name``."""
     url, *words = text.split(";")
     try:
         parts = urlsplit(url)

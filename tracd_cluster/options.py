@@ -191,7 +191,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         names=("--upstream-resolver",), group="other workers", read=addresses.resolver, metavar="ADDRESS",
-        help="name server to ask, as in 127.0.0.1:53", shown="the system's", write=lambda value: "[%s]:%d" % value,
+        help="name server to ask, as in 127.0.0.1:53", shown="the system's",
+        write=lambda value: f"[{value[0]}]:{value[1]}",
     ),
     Option(
         names=("--health-path",), group="other workers", read=addresses.url_path, metavar="PATH",

@@ -35,6 +35,9 @@ from tracd_cluster.check import check
 from tracd_cluster.config import configure
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.front.listener import Front
+from tracd_cluster.servers.choice import LeastLoaded
+from tracd_cluster.servers.pool import Servers
+from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings import ProcessSettings, Settings
 from tracd_cluster.upstream.commands import command_lanes
 from tracd_cluster.upstream.lane import Lane
@@ -105,13 +108,19 @@ class Cluster(service.Service):
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
-        self.balancer = Balancer(settings.front.queue)
+        idle = LeastLoaded()
+        self.balancer = Balancer(settings.front.queue, idle=idle if settings.foreign.upstreams else None)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
-        self.supervisor = self._make_supervisor()
+        self.supervisor: Supervisor | Servers
+        if settings.foreign.upstreams:
+            resolver = partial(make_resolver, settings.foreign.resolver, reactor)
+            self.supervisor = Servers(settings.foreign, self.balancer, idle, reactor, resolver)
+        else:
+            self.supervisor = self._make_supervisor()
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
-        if settings.process.auto_reload:
+        if settings.process.auto_reload and isinstance(self.supervisor, Supervisor):
             in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
             self.watch = Watch(reactor, self.supervisor.table.files, self.supervisor.new_generation, in_thread)
 
@@ -135,6 +144,7 @@ class Cluster(service.Service):
             if settings.auth.wanted:
                 secret = read_secret(settings.auth.secret_file)
                 self.front.gate = Gate(settings.auth, secret, self._reactor.seconds(), self.verifier)
+            self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:

@@ -27,14 +27,16 @@ MAY_IMPORT = {
     "auth": {"errors", "settings"},
     "front": {"errors", "settings", "balancer", "rewrite", "upstream", "auth"},
     "workers": {"errors", "settings", "balancer"},
+    "servers": {"errors", "settings", "balancer", "rewrite", "upstream"},
     "tracd": {"settings"},
     "passwd": {"errors", "auth"},
     "check": {"errors", "settings", "auth", "balancer", "front", "privileges"},
     "privileges": {"errors"},
     "tap": {
-        "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "check",
-        "privileges",
+        "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "servers",
+        "check", "privileges",
     },
+    "trac_remote_user": set(),
     "cli": {"errors", "settings", "config", "passwd"},
 }
 """Room -> the rooms it may know. ``front`` and ``workers`` never meet but in ``balancer``."""
@@ -46,6 +48,7 @@ IO_MODULES = {
     "front/connection.py",
     "upstream/lane.py",
     "upstream/dialling.py",
+    "servers/names.py",
     "workers/lanes.py",
     "workers/command.py",
     "workers/output.py",

@@ -75,7 +75,8 @@ def test_help_is_grouped_with_one_line_for_each_option() -> None:
         assert f"(default: {option.shown})" in found[0] or not option.shown
     groups = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert [
-        "environments:", "listening:", "signing in:", "workers:", "other workers:", "limits:", "process:", "what to do:",
+        "environments:", "listening:", "signing in:", "workers:", "other workers:", "limits:", "process:",
+        "what to do:",
     ] == groups  # fmt: skip
 
 

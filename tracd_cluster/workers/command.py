@@ -41,7 +41,7 @@ def fill_in(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
     filled = []
     for word in words:
         for name, value in values.items():
-            word = word.replace("{%s}" % name, value)
+            word = word.replace("{" + name + "}", value)
         filled.append(word)
     return filled
 

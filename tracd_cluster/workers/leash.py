@@ -27,10 +27,10 @@ def main() -> None:
             for number in (0, 1, 2):
                 os.dup2(nothing.fileno(), number)
         title = f"tracd-cluster: ends process group {group} with the front"
-        os.execv("/bin/sh", [title, "-c", WAIT.format(group=group)])
+        os.execv("/bin/sh", [title, "-c", WAIT.format(group=group)])  # noqa: S606
     os.close(PIPE)
     try:
-        os.execvp(sys.argv[1], sys.argv[1:])
+        os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
     except OSError as error:
         print(f"cannot run {sys.argv[1]}: {error.strerror}", flush=True)  # noqa: T201 - goes to the log
         os._exit(NOT_FOUND)
