@@ -29,6 +29,8 @@ def main() -> None:
         title = f"tracd-cluster: ends process group {group} with the front"
         os.execv("/bin/sh", [title, "-c", WAIT.format(group=group)])  # noqa: S606
     os.close(PIPE)
+    # In a virtual environment that nobody has activated, tracd stands beside our own Python.
+    os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), os.path.dirname(sys.executable)))
     try:
         os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
     except OSError as error:
