@@ -10,6 +10,10 @@ chunk after the answer to HEAD, and a body that nobody has read. So a connection
 OPTIONS without a body whose answer had a clear end, said nothing of closing, and left nothing over. And a server may
 close a kept connection just as a request is sent on it. That a GET can be sent again makes up for it; any other method
 gets a new connection, of which nothing has left when it cannot be made.
+
+Note [Held back]. Stock tracd sends head and body apart, and a process killed in between leaves an answer that has
+begun. So what comes of an answer to a safe method is held until it is complete, or much, or has been coming for a
+while; a server lost before that counts as one that has not answered, and the request is sent again.
 """
 
 from __future__ import annotations
@@ -28,6 +32,15 @@ from tracd_cluster.upstream.site import Site
 
 PROBE_PAUSE = 0.05
 """Seconds between two tries to reach a server that is starting."""
+
+HOLD_SIZE = 64 * 1024
+"""Bytes held back at the most: nearly all pages of Trac's."""
+HOLD_TIME = 0.25
+"""Seconds from the first byte for which an answer is held back; what is slower is meant to be read as it comes."""
+
+REST = 0.1
+"""Seconds that a lane rests whose connection was lost. The sockets of a killed process close one after another: for a
+moment it still seems to take connections, and a request sent again at once would be lost again."""
 
 _MAY_KEEP = frozenset((b"GET", b"OPTIONS"))
 
@@ -105,7 +118,6 @@ class ForeignLane:
     def __init__(self, name: str, site: Site, dial: Dial, owner: Owner, claims: Claims, clock: IReactorTime) -> None:
         self.name = name
         self.served = 0
-        self.busy = False
         self._site = site
         self._dial = dial
         self._owner = owner
@@ -119,9 +131,12 @@ class ForeignLane:
         self._body: Body | None = None
         self._written = 0
         self._keep = False
+        self._hold = False
+        self._held: IDelayedCall | None = None
         self._on_kept = False
         self._probed: Callable[[], None] | None = None
-        self._probe_again: IDelayedCall | None = None
+        self._later: IDelayedCall | None = None
+        """The next probe, or the end of a rest."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -133,12 +148,12 @@ class ForeignLane:
     def request_head(self, head: Head, origin: Origin, user: bytes, length: int) -> bytes:
         """Make the head of the request that is sent next, for a server that is not ours."""
         self._keep = head.method in _MAY_KEEP and not length
+        self._hold = head.safe
         made, self._outward = self._site.request_head(head, origin, user, length, self._keep)
         return made
 
     def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
         """Send a request, on the kept connection if it may be (Note [Kept connections]) or on a new one."""
-        self.busy = True
         self._exchange = exchange
         self._request = head + body.start() if body is not None else head
         self._written = 0
@@ -182,13 +197,13 @@ class ForeignLane:
         if self._exchange is not None and self._wire is not None and self._wire.opened:
             self._wire.read_now()
         self._closed = True
-        if self._probe_again is not None:
-            self._probe_again.cancel()
-            self._probe_again = None
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         self._drop()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.worker_lost(WorkerLost("its lane was closed"), self._written, self._reader.started)
+            exchange.worker_lost(WorkerLost("its lane was closed"), self._written, self._handed_on)
 
     # -- the connection's side
 
@@ -249,10 +264,35 @@ class ForeignLane:
         reader.failed = False
         if reader.ended:
             self._exchange = None
+            self._let_go()
             if not (self._keep and reader.keep):
                 self._end_wire()
+            self._hold = False
             self._answered(reader.status)
+        elif self._hold and sum(map(len, reader.pieces)) <= HOLD_SIZE:
+            if self._held is None:
+                self._held = self._clock.callLater(HOLD_TIME, self._hold_no_longer)
+            return
+        else:
+            self._hold = False
+            self._let_go()
         exchange.answer(reader)
+
+    def _hold_no_longer(self) -> None:
+        self._held = None
+        self._hold = False
+        if self._exchange is not None:
+            self._exchange.answer(self._reader)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.cancel()
+
+    @property
+    def _handed_on(self) -> bool:
+        """Whether the exchange has got something of its answer."""
+        return self._reader.started and not self._hold
 
     def _answered(self, status: int) -> None:
         if self._probed is None:
@@ -261,25 +301,27 @@ class ForeignLane:
             self._release()
         elif status < 500:
             answered, self._probed = self._probed, None
-            self.busy = False
             answered()
         else:
-            self._ask_later()
+            self._do_later(PROBE_PAUSE, self._ask)
 
     def _fail(self, trouble: Trouble, error: WorkerFault) -> None:
         """Tell of an exchange that has no answer: the owner first, who may take the lane out of use."""
         exchange, self._exchange = self._exchange, None
         self._drop()
         if self._probed is not None:
-            self._ask_later()
+            self._do_later(PROBE_PAUSE, self._ask)
             return
         self._owner.troubled(self, trouble, str(error))
         if exchange is not None:
-            exchange.worker_lost(error, self._written, self._reader.started)
-        self._release()
+            exchange.worker_lost(error, self._written, self._handed_on)
+        if trouble is Trouble.CONNECT:
+            self._release()
+        else:
+            self._do_later(REST, self._release)
 
     def _release(self) -> None:
-        self.busy = False
+        self._later = None
         if not self._closed:
             self._claims.release(self)
 
@@ -293,14 +335,15 @@ class ForeignLane:
     def _drop(self) -> None:
         wire, self._wire = self._wire, None
         self._body = None
+        self._let_go()
         if wire is not None:
             wire.drop()
 
     def _ask(self) -> None:
-        self._probe_again = None
-        self._keep = False
+        self._later = None
+        self._keep = self._hold = False
         self.send(Probe(), self._site.probe(), None)
 
-    def _ask_later(self) -> None:
+    def _do_later(self, seconds: float, do: Callable[[], None]) -> None:
         if not self._closed:
-            self._probe_again = self._clock.callLater(PROBE_PAUSE, self._ask)
+            self._later = self._clock.callLater(seconds, do)
