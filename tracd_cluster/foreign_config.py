@@ -53,6 +53,7 @@ def foreign_settings(values: dict[str, Any]) -> ForeignSettings:
         passwords=not values["auths"],
         health_path=values["health_path"],
         health_host=values["canonical_host"] or (named or [here])[0],
+        health_scheme=values["protocol"],
         ca_file=values["upstream_ca"],
         connections=values["upstream_connections"] or ForeignSettings().connections,
         resolver=values["upstream_resolver"],

@@ -77,6 +77,8 @@ class ForeignSettings:
     """None for the base path with a slash."""
     health_host: str = ""
     """The Host of health checks."""
+    health_scheme: str = "http"
+    """What they say that clients use."""
     health_interval: float = 5.0
     ca_file: str | None = None
     """Whom to believe that an https server is who it says; None for the system's own."""

@@ -6,7 +6,9 @@ The plugin for Trac is found as if tracd-cluster were installed: by an entry poi
 from __future__ import annotations
 
 import configparser
+import contextlib
 import http.client
+import socket
 import ssl
 import sys
 import threading
@@ -110,13 +112,16 @@ class Teller(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, name: str, address: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, name: str, address: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__((address, port), _TellerHandler)
         self.name = name
         self.accepted = 0
         self.asked: list[str] = []
         self.fields: list[dict[str, str]] = []
         self.status = 200
+        self._open: set[Any] = set()
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
@@ -131,16 +136,25 @@ class Teller(ThreadingHTTPServer):
         """Count a connection."""
         found = super().get_request()
         self.accepted += 1
+        self._open.add(found[0])
         return found
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that has ended."""
+        self._open.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that leave."""
 
     def close(self) -> None:
-        """End it."""
+        """End it, and its connections, as the kernel does with those of a process."""
         self.shutdown()
         self.server_close()
         self._thread.join()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _TellerHandler(BaseHTTPRequestHandler):

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "servers": {"errors", "settings", "balancer", "rewrite", "upstream"},
     "tracd": {"settings"},
     "passwd": {"errors", "auth"},
-    "check": {"errors", "settings", "auth", "balancer", "front", "privileges"},
+    "check": {"errors", "settings", "auth", "balancer", "front", "privileges", "servers"},
     "privileges": {"errors"},
     "tap": {
         "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "servers",

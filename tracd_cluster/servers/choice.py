@@ -31,16 +31,22 @@ class LeastLoaded:
 
     def __init__(self) -> None:
         self._shares: dict[Any, Share] = {}
+        self._members: dict[Share, None] = {}
+        """Those that have lanes, in the order of their coming."""
         self._turn = 0.0
 
     def enroll(self, lane: Any, share: Share) -> None:
         """Say whose lane this is, before it is added."""
         self._shares[lane] = share
+        self._members[share] = None
         share.size += 1
 
     def dismiss(self, lane: Any) -> None:
         """Forget a lane that has been withdrawn."""
-        self._shares.pop(lane).size -= 1
+        share = self._shares.pop(lane)
+        share.size -= 1
+        if not share.size:
+            del self._members[share]
 
     def append(self, lane: Any) -> None:
         """Take a lane that is free."""
@@ -48,7 +54,7 @@ class LeastLoaded:
 
     def pop(self) -> Any:
         """Choose a server and give one of its lanes, the one used last: it may have a kept connection."""
-        best = min((share for share in set(self._shares.values()) if share.idle), key=_rank)
+        best = min((share for share in self._members if share.idle), key=_rank)
         # Who comes back after a pause has no claim to all the turns that were missed.
         best.turn = max(best.turn, self._turn)
         self._turn = best.turn
@@ -64,11 +70,11 @@ class LeastLoaded:
         return share is not None and lane in share.idle
 
     def __iter__(self) -> Iterator[Any]:
-        for share in set(self._shares.values()):
+        for share in self._members:
             yield from share.idle
 
     def __len__(self) -> int:
-        return sum(len(share.idle) for share in set(self._shares.values()))
+        return sum(len(share.idle) for share in self._members)
 
 
 def _rank(share: Share) -> tuple[int, float, float]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -27,7 +27,8 @@ from tracd_cluster.servers.health import Health
 from tracd_cluster.servers.names import Answer, Known, Place, Resolver, look_up
 from tracd_cluster.servers.sites import Sites, shown
 from tracd_cluster.settings import ForeignSettings, Upstream
-from tracd_cluster.upstream.foreign import ForeignLane, Trouble
+from tracd_cluster.upstream.foreign import Dial, ForeignLane, Trouble
+from tracd_cluster.upstream.site import Site
 
 HOPELESS_LOOKUPS = 3
 AT_ONCE = (Trouble.CONNECT,)
@@ -71,8 +72,17 @@ class Server:
             self._pool.is_out(self)
 
 
+class Ways(Protocol):
+    """Knows how to speak to a server (sites.py)."""
+
+    def way_to(self, upstream: Upstream, place: Place) -> tuple[Site, Dial]: ...
+
+
 class Servers(Service):
-    """The servers of all upstreams, for as long as the front runs."""
+    """The servers of all upstreams, for as long as the front runs.
+
+    ``make_resolver`` is called at the start, ``make_ways`` before privileges are dropped; the latter is for tests.
+    """
 
     def __init__(
         self,
@@ -81,6 +91,7 @@ class Servers(Service):
         idle: LeastLoaded,
         reactor: Any,
         make_resolver: Callable[[], Resolver],
+        make_ways: Callable[[], Ways] | None = None,
     ) -> None:
         self.servers: dict[tuple[Upstream, Place], Server] = {}
         self.known = {upstream: Known() for upstream in settings.upstreams}
@@ -90,7 +101,8 @@ class Servers(Service):
         self._reactor = reactor
         self._make_resolver = make_resolver
         self._resolver: Resolver | None = None
-        self._sites: Sites | None = None
+        self._make_ways = make_ways or partial(Sites, settings, reactor)
+        self._ways: Ways | None = None
         self._timer: IDelayedCall | None = None
         self._in_turn = False
         balancer.drained = self._lane_drained
@@ -108,7 +120,7 @@ class Servers(Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Read the certificates of those to believe; raise StartError if there are none."""
-        self._sites = Sites(self._settings, self._reactor)
+        self._ways = self._make_ways()
 
     def startService(self) -> None:  # noqa: N802
         """Find the servers, and begin to use those that are well."""
@@ -160,7 +172,7 @@ class Servers(Service):
 
     def is_out(self, server: Server) -> None:
         """Take a server out of use that has just been found not to be well."""
-        wait = server.health.ask_at - self.now
+        wait = round(server.health.ask_at - server.health.since, 1)
         log.error("{server} is out for {wait:g} s: {why}", server=server.name, wait=wait, why=server.health.fault)
         self._turn()
 
@@ -238,8 +250,8 @@ class Servers(Service):
         found.addErrback(lambda failure: log.failure("The servers of a name were not brought up to date", failure))
 
     def _checking(self, server: Server) -> HealthCheck:
-        assert self._sites is not None
-        site, dial = self._sites.way_to(server.upstream, server.place)
+        assert self._ways is not None
+        site, dial = self._ways.way_to(server.upstream, server.place)
         return HealthCheck(server.name, site, dial, self._reactor, partial(self._checked, server))
 
     def _adjust(self, server: Server, now: float) -> None:
@@ -248,8 +260,8 @@ class Servers(Service):
         while len(server.lanes) > wanted:
             self._withdraw(server.lanes.pop())
         while len(server.lanes) < wanted:
-            assert self._sites is not None
-            site, dial = self._sites.way_to(server.upstream, server.place)
+            assert self._ways is not None
+            site, dial = self._ways.way_to(server.upstream, server.place)
             lane = ForeignLane(server.name, site, dial, server, self._balancer, self._reactor)
             server.lanes.append(lane)
             self._idle.enroll(lane, server.share)

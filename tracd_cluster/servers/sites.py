@@ -42,6 +42,7 @@ class Sites:
             passwords=settings.passwords,
             health_path=(settings.health_path or inner + "/").encode("ascii"),
             health_host=settings.health_host.encode("ascii"),
+            health_scheme=settings.health_scheme.encode("ascii"),
         )
         return site, dialler(self._reactor, place.address, place.port, self._tls[upstream])
 

@@ -12,6 +12,7 @@ from tracd_cluster.upstream.foreign import Claims, ForeignLane, Trouble
 from tracd_cluster.upstream.site import Site
 
 HOST = "127.0.0.1"
+"""Where open_to_port (workers/lanes.py) keeps a port free."""
 
 
 class Watcher:
@@ -49,6 +50,7 @@ def command_lanes(
             passwords=settings.passwords,
             health_path=health,
             health_host=settings.health_host.encode("ascii"),
+            health_scheme=settings.health_scheme.encode("ascii"),
         )
         return ForeignLane(name, site, dialler(reactor, HOST, port), Watcher(lost), claims, reactor)
 

@@ -41,13 +41,16 @@ class Site:
     """What is asked for to see whether it is well."""
     health_host: bytes = b""
     """The Host of that request: Trac makes links in mails of the first one it sees, unless base_url is set."""
+    health_scheme: bytes = b"http"
+    """As clients see it, for the same reason."""
 
     def probe(self) -> bytes:
         """Make the request that asks whether it is well."""
         host = self.authority if self.own_host or not self.health_host else self.health_host
-        return b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: tracd-cluster\r\nConnection: close\r\n\r\n" % (
-            self.health_path, host,
-        )  # fmt: skip
+        return (
+            b"GET %b HTTP/1.1\r\nHost: %b\r\nX-Forwarded-Proto: %b\r\nUser-Agent: tracd-cluster\r\n"
+            b"Connection: close\r\n\r\n" % (self.health_path, host, self.health_scheme)
+        )
 
     def sides(self, head: Head, origin: Origin) -> tuple[Side, Side]:
         """Give the site as the client knows it and as the server is told of it."""
