@@ -35,9 +35,15 @@ from tracd_cluster.check import check
 from tracd_cluster.config import configure
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.front.listener import Front
+from tracd_cluster.servers.choice import LeastLoaded
+from tracd_cluster.servers.pool import Servers
+from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings import ProcessSettings, Settings
+from tracd_cluster.upstream.commands import command_lanes
 from tracd_cluster.upstream.lane import Lane
 from tracd_cluster.values import processors
+from tracd_cluster.workers.command import CommandTemplate
+from tracd_cluster.workers.lanes import OpenLanes, open_pairs, open_to_port
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.watch import Watch
 
@@ -104,16 +110,32 @@ class Cluster(service.Service):
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
-        self.balancer = Balancer(settings.front.queue)
+        idle = LeastLoaded()
+        self.balancer = Balancer(settings.front.queue, idle=idle if settings.foreign.upstreams else None)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
-        self.supervisor = Supervisor(settings.pool, self.balancer, reactor, self._open_lane, self._fatal)
-        self.front.base_urls = self.supervisor.table.base_urls
+        self.supervisor: Supervisor | Servers
+        if settings.foreign.upstreams:
+            resolver = partial(make_resolver, settings.foreign.resolver, reactor)
+            self.supervisor = Servers(settings.foreign, self.balancer, idle, reactor, resolver)
+        else:
+            self.supervisor = self._make_supervisor()
+            self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
-        if settings.process.auto_reload:
+        if settings.process.auto_reload and isinstance(self.supervisor, Supervisor):
             in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
             self.watch = Watch(reactor, self.supervisor.table.files, self.supervisor.new_generation, in_thread)
+
+    def _make_supervisor(self) -> Supervisor:
+        pool, foreign, reactor = self._settings.pool, self._settings.foreign, self._reactor
+        launch = None
+        open_lanes: OpenLanes = partial(open_pairs, pool.threads, self._open_lane)
+        if pool.command is not None:
+            launch = partial(CommandTemplate, reactor, pool.command)
+            open_lane = command_lanes(pool.command, foreign, self.balancer, reactor)
+            open_lanes = partial(open_to_port, pool.threads, open_lane)
+        return Supervisor(pool, self.balancer, reactor, open_lanes, self._fatal, launch)
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
         return Lane(sock, name, lost, self._reactor, self.balancer)
@@ -128,6 +150,7 @@ class Cluster(service.Service):
             if settings.auth.wanted:
                 secret = read_secret(settings.auth.secret_file)
                 self.front.gate = Gate(settings.auth, secret, self._reactor.seconds(), self.verifier)
+            self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:

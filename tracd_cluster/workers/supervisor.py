@@ -26,7 +26,7 @@ from tracd_cluster.errors import NobodyServing
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control, report, steps
 from tracd_cluster.workers.endings import Ending
-from tracd_cluster.workers.lanes import OpenLane, WorkerLanes
+from tracd_cluster.workers.lanes import OpenLanes, WorkerLanes
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.steps import Desired, Step
 from tracd_cluster.workers.table import Table
@@ -42,7 +42,8 @@ log = Logger()
 class RunningTemplate(Protocol):
     """A template's process, as the supervisor uses it."""
 
-    pid: int
+    @property
+    def pid(self) -> int | None: ...
 
     def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
 
@@ -60,8 +61,8 @@ Launch = Callable[[int, Owner], RunningTemplate]
 class Supervisor(Service):
     """Starts the workers, watches them, replaces them, and ends them.
 
-    ``fatal`` is called at most once, with a message for the operator, when the first start fails. ``launch`` is for
-    tests, which then need no more of the reactor than its clock.
+    ``fatal`` is called at most once, with a message for the operator, when the first start fails. ``launch`` starts
+    templates that are not of our own kind; with it no more of the reactor is needed than its clock.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Supervisor(Service):
         settings: PoolSettings,
         balancer: Balancer,
         reactor: Any,
-        open_lane: OpenLane,
+        open_lanes: OpenLanes,
         fatal: Callable[[str], None],
         launch: Launch | None = None,
     ) -> None:
@@ -80,11 +81,10 @@ class Supervisor(Service):
             drain_timeout=settings.drain_timeout,
             terminate_timeout=settings.terminate_timeout,
         )
-        self._threads = settings.threads
         self._balancer = balancer
         self._clock: IReactorTime = reactor
         self._launch: Launch = launch or partial(TemplateProcess, reactor, settings)
-        self._open_lane = open_lane
+        self._open_lanes = open_lanes
         self._fatal: Callable[[str], None] | None = fatal
         self._processes: dict[int, RunningTemplate] = {}
         self._lanes: dict[WorkerKey, WorkerLanes] = {}
@@ -303,10 +303,7 @@ class Supervisor(Service):
     def _fork(self, worker: Worker) -> None:
         key = worker.key
         try:
-            lanes = WorkerLanes(
-                self._threads, f"worker {worker.number}", self._open_lane, partial(self._lane_lost, key)
-            )
-            self._lanes[key] = lanes
+            lanes = self._lanes[key] = self._open_lanes(f"worker {worker.number}", partial(self._lane_lost, key))
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
             self.fork_failed(worker.generation, worker.number, str(error))
