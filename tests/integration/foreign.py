@@ -1,4 +1,4 @@
-"""Servers that are not ours, for the front to stand before: stock tracd, gunicorn, and small ones that tell of themselves.
+"""Servers that are not ours, for the front to stand before: stock tracd, gunicorn, and small ones with names.
 
 The plugin for Trac is found as if tracd-cluster were installed: by an entry point on Python's path.
 """
@@ -161,7 +161,7 @@ class _TellerHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         assert isinstance(self.server, Teller)
         if self.path != "/":
             self.server.asked.append(self.path)
@@ -172,5 +172,5 @@ class _TellerHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         pass

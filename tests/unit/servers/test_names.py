@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.names import dns
+from twisted.names import dns as any_dns
 from twisted.names.error import DNSNameError, DNSServerError
 
 from tracd_cluster.servers.names import NEVER, Known, Place, look_up
 from tracd_cluster.settings import Upstream
+
+dns: Any = any_dns
 
 
 class Zone:
