@@ -20,8 +20,8 @@ from tracd_cluster.servers.choice import LeastLoaded
 from tracd_cluster.servers.names import Place
 from tracd_cluster.servers.pool import Servers
 from tracd_cluster.settings import ForeignSettings, Upstream
-from tracd_cluster.upstream.foreign import Dial, WireOwner
 from tracd_cluster.upstream.site import Site
+from tracd_cluster.upstream.wire import Dial, WireOwner
 
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
