@@ -140,7 +140,7 @@ class FakeTemplate:
 
     def get_ready(self, *warnings: str) -> None:
         """Tell the owner that it can fork."""
-        self.owner.template_ready(self.generation, Ready(0.5, True, ("/trac/a.py", "/trac/b.py"), warnings))
+        self.owner.template_ready(self.generation, Ready(0.5, True, ("/trac/a.py", "/trac/b.py"), warnings, ()))
 
     def _say(self, what: str) -> None:
         self._transcript.append(f"template {self.generation}: {what}")

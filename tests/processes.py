@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 FROM_TREE = {**os.environ, "PYTHONPATH": str(ROOT)}
 """The variables of a program that is to find the package here, wherever it runs."""
 _PAUSE = Event()
+_NEVER_OUTGOING = range(20_000, 30_000)
 
 
 def wait_until(condition: Callable[[], T], deadline: float, what: str = "the condition") -> T:
@@ -39,11 +41,12 @@ def wait_until(condition: Callable[[], T], deadline: float, what: str = "the con
 
 
 def free_port() -> int:
-    """Find a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port that nobody has at any address, and that the kernel gives to no outgoing connection meanwhile."""
+    for port in random.sample(_NEVER_OUTGOING, len(_NEVER_OUTGOING)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise AssertionError("all ports are taken")
 
 
 class ProcessTree:

@@ -25,7 +25,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python import usage
 
-from tracd_cluster import privileges
+from tracd_cluster import privileges, signals
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.auth.secret import read_secret
 from tracd_cluster.auth.verifier import Verifier
@@ -91,6 +91,8 @@ def tell_twistd(options: usage.Options, process: ProcessSettings) -> None:
     if process.daemonize and options["nodaemon"]:
         raise ConfigError("-d asks for a daemon and twistd's -n for none")
     if process.pidfile and not options["nodaemon"]:
+        if not os.path.isdir(os.path.dirname(process.pidfile)):
+            raise ConfigError(f"--pidfile {process.pidfile}: there is no folder {os.path.dirname(process.pidfile)}")
         options["pidfile"] = process.pidfile
     if process.logfile:
         options["logfile"] = process.logfile
@@ -117,6 +119,7 @@ class Cluster(service.Service):
             self.supervisor = Servers(settings.foreign, self.balancer, idle, reactor, resolver)
         else:
             self.supervisor = self._make_supervisor()
+            self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
@@ -139,6 +142,9 @@ class Cluster(service.Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802
         """Do what may need root, give it up, or end the process with status 1 and one clear message."""
+        # Until the reactor has its handlers, Ctrl-C would be an exception anywhere in here.
+        signals.hold()
+        self._reactor.callWhenRunning(self._reactor.callLater, 0, signals.release)
         settings, process = self._settings, self._settings.process
         try:
             if settings.auth.wanted:

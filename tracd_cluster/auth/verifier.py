@@ -8,6 +8,7 @@ told as undecided.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -22,13 +23,21 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tracd_cluster.signals import held_for_child
+
 PROGRAM = (sys.executable, "-m", "tracd_cluster.auth.verifying")
 
-LINE_LIMIT = 200
-"""Checks in line; at four a second for each process, nobody at the end of a longer line would wait."""
+LINE_LIMIT = 80
+"""Checks in line; at four a second for each process, a browser would have given up before the end of a longer one."""
 
-CHECK_TIMEOUT = 20.0
-"""Seconds one check may take; a hash may ask for any amount of work, but a process busy for hours checks nothing."""
+CHECK_TIMEOUT = 60.0
+"""Seconds one check may take; a hash may ask for any amount of work, but a process busy for hours checks nothing.
+
+A usual hash takes a quarter of a second, and on a machine that has no time left twenty times that.
+"""
+
+_ANSWER = re.compile(rb"[01]\n?")
+"""An answer, or the beginning of one."""
 
 Told = Callable[[bool | None], None]
 """Called with whether the password is right; None if that could not be found out."""
@@ -92,7 +101,8 @@ class Verifier:
     def _start_process(self) -> None:
         process = _Process(self._reactor, self._go_on, self._ended)
         try:
-            self._reactor.spawnProcess(process, self._program[0], self._program, env=None)
+            with held_for_child():
+                self._reactor.spawnProcess(process, self._program[0], self._program, env=None)
         except OSError as error:
             log.error("No process can be started to check passwords: {error}", error=error)
             while not self._processes and self._line:
@@ -122,15 +132,18 @@ class Verifier:
 
 
 class _Process(ProcessProtocol):
-    """One process, with one check at a time. ``done`` counts those it has answered."""
+    """One process, with one check at a time. ``done`` counts those it has answered.
+
+    An answer is a whole line, and nothing is asked before it is complete: the rest of one answer, taken for the next,
+    would let somebody in with another one's password. A process that says anything else is not to be trusted.
+    """
 
     transport: Any
 
-    def __init__(
-        self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]
-    ) -> None:
+    def __init__(self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]) -> None:
         self.check: Check | None = None
         self.done = 0
+        self._answer = b""
         self.last_words = ""
         self._reactor = reactor
         self._free = free
@@ -151,13 +164,18 @@ class _Process(ProcessProtocol):
             self.transport.closeStdin()
 
     def outReceived(self, data: bytes) -> None:  # noqa: N802
-        """Take the answer."""
-        check, self.check = self.check, None
-        self.done += 1
-        self._cancel_timer()
-        if check is not None:
-            check.told(data.strip() == b"1")
-        self._free()
+        """Take the answer, which may come in pieces."""
+        self._answer += data
+        if self.check is None or not _ANSWER.fullmatch(self._answer):
+            self.last_words = f": it said {self._answer[:100]!r}"
+            self._kill()
+        elif self._answer.endswith(b"\n"):
+            right, self._answer = self._answer == b"1\n", b""
+            check, self.check = self.check, None
+            self.done += 1
+            self._cancel_timer()
+            check.told(right)
+            self._free()
 
     def errReceived(self, data: bytes) -> None:  # noqa: N802
         """Keep what it complains of, of which the last line says why it ended."""

@@ -6,7 +6,8 @@ anywhere, by a cache in between or by a link in a mail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
 
 from tracd_cluster.errors import ClientFault
 
@@ -15,6 +16,15 @@ REMEMBERED = 1000
 
 LOOPBACK = (b"localhost", b"127.0.0.1", b"[::1]")
 """Names under which only this host itself knows us; health checks use them."""
+
+
+def hosts_of(names: Sequence[str], canonical: str | None, base_urls: Sequence[str]) -> Hosts | None:
+    """Give the hosts that are served, None for any: those of the options, else of all environments."""
+    if "*" in names:
+        return None
+    if not names and base_urls and all(base_urls):
+        names = sorted({urlsplit(url).hostname or "" for url in base_urls} - {""})
+    return Hosts(names, canonical) if names or canonical else None
 
 
 class Hosts:
@@ -33,7 +43,11 @@ class Hosts:
         self._known: set[bytes] = set()
 
     def __repr__(self) -> str:
-        return f"<Hosts {sorted(self._exact)}, below {list(self._below)}>"
+        return f"<Hosts {self}>"
+
+    def __str__(self) -> str:
+        names = sorted(self._exact.difference(LOOPBACK)) + [b"*" + name for name in self._below]
+        return b", ".join(names).decode()
 
     def check(self, host: bytes | None, scheme: bytes, target: bytes) -> None:
         """Raise ClientFault, with the way to the canonical host if there is one, for a host that is not ours."""

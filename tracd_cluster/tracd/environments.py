@@ -272,6 +272,16 @@ def opened() -> list[Any]:
     return list(env.env_cache.values()) if env is not None else []
 
 
+def insecure_cookies() -> list[str]:
+    """Warn of the open environments that do not know that they are served by HTTPS only."""
+    return [
+        f"environment {env.path}: [trac] secure_cookies is off though it is served by HTTPS; with it Trac also "
+        "refuses forms that come by HTTP"
+        for env in opened()
+        if not env.secure_cookies
+    ]
+
+
 def close_connections() -> None:
     """Close what must not cross a fork, and leave the environments open.
 

@@ -34,6 +34,7 @@ class Configuration:
     freeze: bool = True
     remember_locales: bool = True
     umask: int = 0o022
+    https: bool = False
     application: str | None = None
     """``module:callable`` of any WSGI application, served in place of Trac."""
 

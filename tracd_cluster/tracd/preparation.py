@@ -16,6 +16,7 @@ from tracd_cluster.tracd.environments import (
     files_in_use,
     find_projects,
     import_trac,
+    insecure_cookies,
     opened,
     trac_paths,
 )
@@ -65,6 +66,8 @@ class Preparation:
             warming.open_and_warm(self._projects)
         finally:
             self.warnings += warming.warnings
+            if self.configuration.https:
+                self.warnings += insecure_cookies()
             close_connections()
         if not self.configuration.freeze:
             tuning.thaw()
@@ -90,6 +93,11 @@ class Preparation:
             sys.stderr.write(f"{warning}\n")
         if self.configuration.freeze:
             tuning.freeze_new()
+
+    def base_urls(self) -> list[str]:
+        """Give where each environment says that it is, and an empty text for one that does not, or is not open yet."""
+        found = {env.path: env.base_url for env in opened()}
+        return [found.get(project.path, "") for project in self._projects]
 
     def files(self) -> list[str]:
         """List what the running code and configuration consist of."""

@@ -27,13 +27,17 @@ class BadLine(TracdClusterError):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The template can fork: it took so many seconds and loaded these files."""
+    """The template can fork: it took so many seconds and loaded these files.
+
+    ``base_urls`` has an entry for each environment, empty for one that does not say where it is.
+    """
 
     type: ClassVar[str] = "ready"
     seconds: float
     preloaded: bool
     files: tuple[str, ...]
     warnings: tuple[str, ...]
+    base_urls: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ def configure(generation: int, settings: PoolSettings) -> bytes:
             "freeze": settings.freeze,
             "remember_locales": settings.remember_locales,
             "umask": settings.umask,
+            "https": settings.https,
             "application": settings.application,
         }
     )

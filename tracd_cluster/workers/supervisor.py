@@ -141,7 +141,7 @@ class Supervisor(Service):
         template = self.table.templates[generation]
         if template.life is Life.STARTING:
             template.get_ready(self._clock.seconds())
-            template.files = ready.files
+            template.files, template.base_urls = ready.files, ready.base_urls
             log.info("{text}", text=report.template_ready(template, ready))
             for warning in ready.warnings:
                 log.warn("{template}: {warning}", template=template, warning=warning)

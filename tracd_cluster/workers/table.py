@@ -42,8 +42,17 @@ class Table:
 
     def files(self) -> tuple[str, ...]:
         """Give the files that the newest generation which got ready has loaded."""
-        loaded = [template for template in self.templates.values() if template.files]
-        return max(loaded, key=lambda template: template.generation).files if loaded else ()
+        newest = self._newest()
+        return newest.files if newest is not None else ()
+
+    def base_urls(self) -> tuple[str, ...]:
+        """Give where the environments of the newest generation which got ready say that they are."""
+        newest = self._newest()
+        return newest.base_urls if newest is not None else ()
+
+    def _newest(self) -> Template | None:
+        ready = [template for template in self.templates.values() if template.ready_at is not None]
+        return max(ready, key=lambda template: template.generation, default=None)
 
     def workers_of(self, generation: int) -> list[Worker]:
         """Give the live workers of a generation."""

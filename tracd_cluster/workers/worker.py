@@ -196,6 +196,8 @@ class Template(_Process):
 
     files: tuple[str, ...] = ()
     """What it has loaded, told when it got ready."""
+    base_urls: tuple[str, ...] = ()
+    """Where its environments say that they are, told when it got ready."""
 
     def __repr__(self) -> str:
         return f"<Template of generation {self.generation}, {self._told()}>"

@@ -111,16 +111,25 @@ class Browser:
         """Give what stands in a part of the page."""
         return self.find(selector).text
 
+    def complaints(self) -> list[str]:
+        """Give what stands in its console since the last time: errors of scripts, and what it could not load."""
+        entries: list[dict[str, Any]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
+
 
 @contextmanager
-def chromium(user: str, password: str) -> Iterator[Browser]:
-    """Open a browser whose dialog is answered with this user and password; what it writes goes with it."""
+def chromium(user: str, password: str, *arguments: str) -> Iterator[Browser]:
+    """Open a browser whose dialog is answered with this user and password; what it writes goes with it.
+
+    ``arguments`` are more of its command line.
+    """
     # pytest's folder has too long a name for Chromium's Unix socket.
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
         options = webdriver.ChromeOptions()
         options.binary_location = _path_of("chromium")
-        for argument in (*ARGUMENTS, f"--user-data-dir={folder}/profile"):
+        for argument in (*ARGUMENTS, *arguments, f"--user-data-dir={folder}/profile"):
             options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = webdriver.ChromeService(_path_of("chromedriver"), env={**os.environ, "TMPDIR": folder})
         driver = webdriver.Chrome(options=options, service=service)
         try:

@@ -17,8 +17,8 @@ from tracd_cluster.workers.control import BadLine, Exited, Failed, Forked, ForkF
     ("line", "message"),
     [
         (
-            b'{"type":"ready","seconds":1,"preloaded":true,"files":["/a.py"],"warnings":[]}',
-            Ready(1.0, True, ("/a.py",), ()),
+            b'{"type":"ready","seconds":1,"preloaded":true,"files":["/a.py"],"warnings":[],"base_urls":["http://a/"]}',
+            Ready(1.0, True, ("/a.py",), (), ("http://a/",)),
         ),
         (
             b'{"type":"failed","step":"open /srv/x","error":"needs upgrade","traceback":""}',
@@ -81,6 +81,7 @@ def test_the_configuration_is_told() -> None:
         "freeze": False,
         "remember_locales": True,
         "umask": 23,
+        "https": False,
         "application": None,
     } == json.loads(line)
 

@@ -56,7 +56,7 @@ def test_what_becomes_of_the_slot(one: Worker, desired: Desired, then: str) -> N
 
 def test_a_template_that_is_not_warm_says_so() -> None:
     """Starts will be slow."""
-    text = report.template_ready(template(Life.READY), Ready(1.25, False, (), ()))
+    text = report.template_ready(template(Life.READY), Ready(1.25, False, (), (), ()))
     assert "template 2 (pid 22) is ready after 1.25 s, 0 files loaded, not warmed: each worker warms itself" == text
 
 

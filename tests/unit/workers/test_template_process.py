@@ -167,7 +167,7 @@ def test_a_template_that_does_not_read_is_not_waited_for(bench: Bench) -> None:
 
 def test_its_messages_reach_the_owner(bench: Bench) -> None:
     """One call for each."""
-    bench.say(type="ready", seconds=0.5, preloaded=True, files=[], warnings=[])
+    bench.say(type="ready", seconds=0.5, preloaded=True, files=[], warnings=[], base_urls=[])
     with bench.fork(2):
         bench.say(type="fork-failed", worker=2, error="no memory")
     assert ["ready 1", "fork of 2.1 failed: no memory"] == bench.told

@@ -1,0 +1,1 @@
+"""Servers in front of ours, as operators put them there."""
