@@ -44,9 +44,8 @@ Finding = tuple[str, str]
 def check(settings: Settings, reactor: Any, say: Callable[[str], Any] = print) -> int:
     """Say what is wrong, one line each, and give the exit status."""
     findings = [("hint", warning) for warning in settings.warnings]
-    for look in (check_environments, check_passwords, check_certificates, check_process):
-        findings += look(settings)
-    findings += check_command(settings)
+    for check_one in (check_environments, check_passwords, check_certificates, check_process, check_command):
+        findings += check_one(settings)
     findings += check_ports(settings, reactor)
     if settings.foreign.upstreams:
         findings += check_upstreams(settings, reactor)
@@ -175,7 +174,7 @@ def check_upstreams(settings: Settings, reactor: Any) -> list[Finding]:
     def begin() -> None:
         asked = look(settings.foreign, resolver, reactor)
         asked.addCallback(findings.extend)
-        asked.addErrback(lambda failure: findings.append(("problem", f"upstreams cannot be looked at: {failure.value}")))
+        asked.addErrback(lambda failure: findings.append(("problem", f"--upstream cannot be asked: {failure.value}")))
         asked.addBoth(lambda _: reactor.stop())
 
     reactor.callWhenRunning(begin)

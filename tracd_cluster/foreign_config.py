@@ -45,7 +45,7 @@ def command_settings(values: dict[str, Any]) -> CommandSettings | None:
 def foreign_settings(values: dict[str, Any]) -> ForeignSettings:
     """Say how servers that are not ours are spoken to."""
     named = [name for name in values["allowed_host"] if not name.startswith("*")]
-    number = values["port"]
+    number = values["https_port"] if values["https_port"] is not None else values["port"]
     here = "localhost" if number in (80, 443) else f"localhost:{number}"
     return ForeignSettings(
         upstreams=tuple(values["upstream"]),
@@ -53,7 +53,7 @@ def foreign_settings(values: dict[str, Any]) -> ForeignSettings:
         passwords=not values["auths"],
         health_path=values["health_path"],
         health_host=values["canonical_host"] or (named or [here])[0],
-        health_scheme=values["protocol"],
+        health_scheme="https" if values["protocol"] == "https" or values["https_port"] is not None else "http",
         ca_file=values["upstream_ca"],
         connections=values["upstream_connections"] or ForeignSettings().connections,
         resolver=values["upstream_resolver"],

@@ -1,4 +1,4 @@
-"""The options of workers that are not ours: commands and servers elsewhere."""
+"""The options of other workers: commands that are run in place of our own, and servers elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that are not ours, for the front to stand before: stock tracd, gunicorn, and small ones that tell of themselves.
+"""Servers that are not ours, for the front to stand before: stock tracd, gunicorn, and small ones with names.
 
 The plugin for Trac is found as if tracd-cluster were installed: by an entry point on Python's path.
 """

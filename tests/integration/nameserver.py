@@ -13,9 +13,13 @@ from typing import Any
 
 from twisted.internet import defer
 from twisted.internet import reactor as any_reactor  # noqa: TID251 - this is a program, not a test
-from twisted.names import dns, error, server
+from twisted.names import dns as any_dns
+from twisted.names import error
+from twisted.names import server as any_server
 
 reactor: Any = any_reactor
+dns: Any = any_dns
+server: Any = any_server
 
 
 class Zone:
@@ -48,7 +52,7 @@ class Zone:
 def main() -> None:
     """Serve until killed."""
     port, path = int(sys.argv[1]), Path(sys.argv[2])
-    factory: Any = server.DNSServerFactory(clients=[Zone(path)])
+    factory = server.DNSServerFactory(clients=[Zone(path)])
     reactor.listenUDP(port, dns.DNSDatagramProtocol(factory), interface="127.0.0.1")
     reactor.listenTCP(port, factory, interface="127.0.0.1")
     reactor.run()

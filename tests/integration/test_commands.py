@@ -69,7 +69,7 @@ def test_killing_tracds_under_load_fails_no_page(env: Path, start_cluster: Start
 def test_nothing_outlives_a_front_that_was_killed(env: Path, start_cluster: StartCluster) -> None:
     """With tracd -r each worker is two processes, and all of them go with the front, even by kill -9."""
     cluster = start_cluster("-s", "--workers", "2", *command(env, "-r"))
-    wait_until(lambda: sum("tracd -s" in title(p) for p in cluster.tree.alive()) >= 4, 30, "tracds with their children")
+    wait_until(lambda: sum("tracd -s" in title(p) for p in cluster.tree.alive()) >= 4, 30, "tracds and their children")
     os.kill(cluster.front_pid, signal.SIGKILL)
     cluster.assert_nothing_left(grace=10)
 
@@ -123,8 +123,8 @@ def test_a_kept_connection_to_tracd_is_used_again_and_quick(env: Path, start_clu
         connection.request("GET", CSS)
         assert connection.getresponse().read()
         times.append(time.perf_counter() - start)
-        front = psutil.Process(cluster.front_pid).net_connections("tcp")
-        ends |= {end.laddr.port for end in front if end.raddr and end.raddr.port == port and end.status == "ESTABLISHED"}
+        open_ends = [c for c in psutil.Process(cluster.front_pid).net_connections("tcp") if c.status == "ESTABLISHED"]
+        ends |= {end.laddr.port for end in open_ends if end.raddr.port == port}
     connection.close()
     assert 1 == len(ends)
     # A busy machine is slow now and then; the kernel's timer would be late every time.

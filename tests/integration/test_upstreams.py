@@ -137,7 +137,7 @@ def test_names_are_followed_and_the_last_good_answer_is_kept(
     names.set(trac={"A": ["127.0.0.2", "127.0.0.3"]})
     port = tellers["two"].port
     cluster = start_cluster(
-        "--upstream", f"http://trac.test:{port}", "--upstream-resolver", f"127.0.0.1:{names.port}", "--queue-timeout", "9"
+        "--upstream", f"http://trac.test:{port}", "--upstream-resolver", f"127.0.0.1:{names.port}"
     )
     wait_until(lambda: cluster.log.count("is in use") == 2, 20, "both servers")
     assert {"two": 20, "three": 20} == dict(who_answers(cluster))
@@ -145,7 +145,8 @@ def test_names_are_followed_and_the_last_good_answer_is_kept(
     cluster.wait_for_log("http://127.0.0.4")
     wait_until(lambda: set(who_answers(cluster, 10)) == {"three", "four"}, 10, "the new servers")
     assert f"http://127.0.0.2:{port} (trac.test) is no server of trac.test any more" in cluster.log
-    for broken in ({"trac": None}, {}, {"trac": {"A": []}}):
+    failures: tuple[dict[str, Any], ...] = ({"trac": None}, {}, {"trac": {"A": []}})
+    for broken in failures:
         failed = cluster.log.count("No address of trac.test was found")
         names.set(**broken)
         wait_until(lambda failed=failed: cluster.log.count("No address of trac.test") > failed, 20, "the failure")  # type: ignore[misc]

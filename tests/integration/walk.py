@@ -1,4 +1,4 @@
-"""A browser's walk through Trac: sign in, write a ticket, attach a file, fetch it, sign out; and what it may not see."""
+"""A browser's walk through Trac: signs in, writes a ticket, attaches and fetches a file; and what it may not see."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class Walk:
     def sign_in(self, user: str, password: str) -> None:
         """Sign in by the front's Basic authentication; the cookie alone is enough after that."""
         assert self.ask("GET", "/login").status_code == 401
-        self.go(self.ask("GET", "/login", auth=(user.encode(), password.encode()), headers={"Referer": f"{self.url}/wiki"}))
+        auth, headers = (user.encode(), password.encode()), {"Referer": f"{self.url}/wiki"}
+        assert self.go(self.ask("GET", "/login", auth=auth, headers=headers)) == "/wiki"
         found = LOGGED_IN.search(self.page("/about"))
         assert found is not None
         assert found[1] == user

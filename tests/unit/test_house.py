@@ -53,7 +53,6 @@ IO_MODULES = {
     "front/connection.py",
     "upstream/lane.py",
     "upstream/dialling.py",
-    "servers/names.py",
     "workers/lanes.py",
     "workers/command.py",
     "workers/output.py",

@@ -8,9 +8,10 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from tracd_cluster.errors import WorkerFault, WorkerLost
-from tracd_cluster.upstream.foreign import Dial, ForeignLane, Trouble
+from tracd_cluster.upstream.foreign import ForeignLane, Rest, Trouble
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.site import Site
+from tracd_cluster.upstream.wire import Dial
 
 ANSWER_TIMEOUT = 5.0
 """Seconds for the whole of it; HAProxy and nginx wait no longer by default."""
@@ -23,7 +24,7 @@ class HealthCheck:
 
     def __init__(self, name: str, site: Site, dial: Dial, clock: Any, told: Callable[[str | None], None]) -> None:
         self._told: Callable[[str | None], None] | None = told
-        self._lane = ForeignLane(name, site, dial, self, self, clock)
+        self._lane = ForeignLane(name, site, dial, self, self, clock, Rest())
         self._timer: IDelayedCall | None = clock.callLater(ANSWER_TIMEOUT, self._too_slow)
         self._lane.send(self, site.probe(), None)
 

@@ -25,9 +25,8 @@ def look(settings: ForeignSettings, resolver: Resolver, reactor: Any) -> Deferre
         return _soon(reactor, [("problem", str(error))])
     asked = []
     for upstream in settings.upstreams:
-        found = look_up(upstream, resolver)
-        found.addCallbacks(partial(_ask_all, sites, upstream, reactor), partial(_unknown, upstream))
-        asked.append(found)
+        found: Deferred[Any] = look_up(upstream, resolver)
+        asked.append(found.addCallbacks(partial(_ask_all, sites, upstream, reactor), partial(_unknown, upstream)))
     return gatherResults(asked).addCallback(_together)
 
 

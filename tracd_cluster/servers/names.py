@@ -2,21 +2,21 @@
 
 Note [Last good answer]. What was found is used for as long as its records say (TTL), then asked for anew. When there
 is no answer, or an empty one, what was known before stays in use, for it is more likely that the name servers fail
-than that all servers have gone; health checks find out about those that have.
+than that all servers have gone; health checks find out about those that have. Where only a part of the questions was
+answered, such as that for IPv4 but not that for IPv6, what was found joins what was known.
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.names.dns import AAAA, SRV, A
-from twisted.names.error import AuthoritativeDomainError, DNSNameError, DomainError
+from twisted.names.error import AuthoritativeDomainError, DNSNameError
 from twisted.python.failure import Failure
 
 from tracd_cluster.settings import Upstream
@@ -41,8 +41,10 @@ class Place:
     weight: float = 1.0
 
 
-Answer = tuple[frozenset[Place], float]
-"""What was found, and for how many seconds that holds."""
+Answer = tuple[frozenset[Place], float, bool]
+"""What was found, for how many seconds that holds, and whether it is all there is."""
+
+_Addresses = tuple[frozenset[str], float, bool]
 
 
 class Resolver(Protocol):
@@ -66,7 +68,9 @@ class Known:
 
     def found(self, answer: Answer, now: float) -> bool:
         """Take an answer, and say whether anything has changed; an empty one counts as none."""
-        places, ttl = answer
+        places, ttl, whole = answer
+        if not whole:
+            places |= self.places
         if not places:
             self.failed(now)
             return False
@@ -85,72 +89,72 @@ class Known:
 
 
 def look_up(upstream: Upstream, resolver: Resolver) -> Deferred[Answer]:
-    """Find the places of an upstream; fails with DomainError and its like when nobody can tell."""
+    """Find the places of an upstream; fails with DNSServerError or the like when nobody can tell."""
     if upstream.srv:
         asked = resolver.lookupService(upstream.host, timeout=QUESTION_TIMEOUT)
         return asked.addCallback(partial(_follow_services, resolver))
     found = _addresses(upstream.host, resolver)
-    return found.addCallback(lambda answer: (_places(answer[0], upstream.port), answer[1]))
+    return found.addCallback(lambda answer: (_places(answer[0], upstream.port), *answer[1:]))
 
 
 def _places(addresses: Iterable[str], port: int, priority: int = 0, weight: float = 1.0) -> frozenset[Place]:
     return frozenset(Place(address, port, priority, weight) for address in addresses)
 
 
-def _addresses(name: str, resolver: Resolver) -> Deferred[tuple[frozenset[str], float]]:
-    """Find all addresses of a name, of either kind; a failure of one kind fails both, lest half of them be lost."""
+def _addresses(name: str, resolver: Resolver) -> Deferred[_Addresses]:
+    """Find all addresses of a name, of either kind; fails when there are none and one question had no answer."""
     try:
-        return succeed((frozenset((str(ip_address(name)),)), NEVER))
+        return succeed((frozenset((str(ip_address(name)),)), NEVER, True))
     except ValueError:
         pass
     kinds: tuple[tuple[Callable[..., Deferred[Any]], int], ...] = (
         (resolver.lookupAddress, A), (resolver.lookupIPV6Address, AAAA),
     )  # fmt: skip
-    asked = [ask(name, timeout=QUESTION_TIMEOUT).addCallbacks(partial(_read, kind), _none) for ask, kind in kinds]
+    failures: list[Failure] = []
+    asked: list[Deferred[tuple[frozenset[str], float]]] = [
+        ask(name, timeout=QUESTION_TIMEOUT).addCallbacks(partial(_read, kind), partial(_none, failures))
+        for ask, kind in kinds
+    ]
 
-    def both(found: list[tuple[frozenset[str], float]]) -> tuple[frozenset[str], float]:
+    def both(found: list[tuple[frozenset[str], float]]) -> _Addresses | Failure:
         ttls = [ttl for addresses, ttl in found if addresses]
-        return frozenset().union(*(addresses for addresses, _ in found)), min(ttls, default=0.0)
+        if failures and not ttls:
+            return failures[0]
+        return frozenset().union(*(addresses for addresses, _ in found)), min(ttls, default=0.0), not failures
 
-    return _all(asked).addCallback(both)
+    return gatherResults(asked).addCallback(both)
 
 
 def _read(kind: int, answer: Any) -> tuple[frozenset[str], float]:
     records = [record for record in answer[0] if record.type == kind]
-    family = socket.AF_INET if kind == A else socket.AF_INET6
-    addresses = frozenset(socket.inet_ntop(family, record.payload.address) for record in records)
+    addresses = frozenset(str(ip_address(record.payload.address)) for record in records)
     return addresses, min((float(record.ttl) for record in answer[0]), default=0.0)
 
 
-def _none(failure: Failure) -> tuple[frozenset[str], float]:
-    """Take "there are none" for an answer, and nothing else."""
+def _none(failures: list[Failure], failure: Failure) -> tuple[frozenset[str], float]:
+    """Take "there are none" for an answer, and keep any other failure."""
     if not isinstance(failure.value, DNSNameError | AuthoritativeDomainError):
-        raise failure.value or DomainError("no answer")
+        failures.append(failure)
     return frozenset(), 0.0
 
 
 def _follow_services(resolver: Resolver, answer: Any) -> Deferred[Answer]:
     """Find the addresses of all servers that SRV records name (RFC 2782)."""
     records = [record for record in answer[0] if record.type == SRV]
-    asked = [_addresses(str(record.payload.target), resolver) for record in records]
+    asked = [_addresses(str(record.payload.target), resolver).addErrback(_unknown) for record in records]
 
-    def together(found: list[tuple[frozenset[str], float]]) -> Answer:
+    def together(found: list[_Addresses]) -> Answer:
         places: set[Place] = set()
-        for record, (addresses, _) in zip(records, found, strict=True):
+        for record, (addresses, _, _) in zip(records, found, strict=True):
             service = record.payload
             # A weight of 0 is for "hardly ever" beside others, which the least of weights comes close to.
             places |= _places(addresses, service.port, service.priority, float(service.weight or 1))
-        ttls = [float(record.ttl) for record in records] + [ttl for addresses, ttl in found if addresses]
-        return frozenset(places), min(ttls, default=0.0)
+        ttls = [float(record.ttl) for record in records] + [ttl for addresses, ttl, _ in found if addresses]
+        return frozenset(places), min(ttls, default=0.0), all(whole for _, _, whole in found)
 
-    return _all(asked).addCallback(together)
-
-
-def _all(asked: list[Deferred[Any]]) -> Deferred[list[Any]]:
-    """Wait for all, and fail with what one of them fails with."""
-    return gatherResults(asked, consumeErrors=True).addErrback(_unwrap)
+    return gatherResults(asked).addCallback(together)
 
 
-def _unwrap(failure: Failure) -> Any:
-    inner = getattr(failure.value, "subFailure", failure)
-    return fail(inner)
+def _unknown(failure: Failure) -> _Addresses:
+    """Go on without the addresses of one of several servers."""
+    return frozenset(), 0.0, False

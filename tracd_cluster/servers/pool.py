@@ -27,8 +27,9 @@ from tracd_cluster.servers.health import Health
 from tracd_cluster.servers.names import Answer, Known, Place, Resolver, look_up
 from tracd_cluster.servers.sites import Sites, shown
 from tracd_cluster.settings import ForeignSettings, Upstream
-from tracd_cluster.upstream.foreign import Dial, ForeignLane, Trouble
+from tracd_cluster.upstream.foreign import ForeignLane, Rest, Trouble
 from tracd_cluster.upstream.site import Site
+from tracd_cluster.upstream.wire import Dial
 
 HOPELESS_LOOKUPS = 3
 AT_ONCE = (Trouble.CONNECT,)
@@ -48,6 +49,7 @@ class Server:
         self.place = place
         self.health = Health(since=now, ask_at=now)
         self.share = Share(upstream.weight * place.weight, place.priority)
+        self.rest = Rest()
         self.lanes: list[ForeignLane] = []
         self.check: HealthCheck | None = None
         self._pool = pool
@@ -262,7 +264,7 @@ class Servers(Service):
         while len(server.lanes) < wanted:
             assert self._ways is not None
             site, dial = self._ways.way_to(server.upstream, server.place)
-            lane = ForeignLane(server.name, site, dial, server, self._balancer, self._reactor)
+            lane = ForeignLane(server.name, site, dial, server, self._balancer, self._reactor, server.rest)
             server.lanes.append(lane)
             self._idle.enroll(lane, server.share)
             self._balancer.add(lane)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from tracd_cluster.rewrite.outward import plain
 from tracd_cluster.settings import CommandSettings, ForeignSettings
 from tracd_cluster.upstream.dialling import dialler
-from tracd_cluster.upstream.foreign import Claims, ForeignLane, Trouble
+from tracd_cluster.upstream.foreign import Claims, ForeignLane, Rest, Trouble
 from tracd_cluster.upstream.site import Site
 
 HOST = "127.0.0.1"
@@ -40,6 +41,8 @@ def command_lanes(
     inner = command.base_path.encode("ascii")
     health = settings.health_path.encode("ascii") if settings.health_path is not None else inner + b"/"
 
+    rests: WeakValueDictionary[int, Rest] = WeakValueDictionary()
+
     def open_lane(port: int, name: str, lost: Callable[[Any, str], None]) -> ForeignLane:
         site = Site(
             authority=b"%b:%d" % (HOST.encode("ascii"), port),
@@ -52,6 +55,7 @@ def command_lanes(
             health_host=settings.health_host.encode("ascii"),
             health_scheme=settings.health_scheme.encode("ascii"),
         )
-        return ForeignLane(name, site, dialler(reactor, HOST, port), Watcher(lost), claims, reactor)
+        rest = rests.setdefault(port, Rest())
+        return ForeignLane(name, site, dialler(reactor, HOST, port), Watcher(lost), claims, reactor, rest)
 
     return open_lane

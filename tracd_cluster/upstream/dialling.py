@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tracd_cluster.errors import StartError
-from tracd_cluster.upstream.foreign import Dial, Wire, WireOwner
+from tracd_cluster.upstream.wire import Dial, Wire, WireOwner
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for a connection, TLS included: a second try of a lost SYN comes after one, the third after three."""

@@ -14,6 +14,10 @@ gets a new connection, of which nothing has left when it cannot be made.
 Note [Held back]. Stock tracd sends head and body apart, and a process killed in between leaves an answer that has
 begun. So what comes of an answer to a safe method is held until it is complete, or much, or has been coming for a
 while; a server lost before that counts as one that has not answered, and the request is sent again.
+
+Note [Rest]. The sockets of a killed process close one after another: for a moment other connections to it still look
+alive, and it still seems to take new ones. A request sent again at once could be lost there again, for good. So when a
+connection was lost all lanes to the server rest for a moment, after which they find out how it is.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from tracd_cluster.rewrite.outward import Outward
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import READ_SIZE, Body, Exchange, Head, Origin, Probe
 from tracd_cluster.upstream.site import Site
+from tracd_cluster.upstream.wire import Dial, Wire
 
 PROBE_PAUSE = 0.05
 """Seconds between two tries to reach a server that is starting."""
@@ -39,8 +44,9 @@ HOLD_TIME = 0.25
 """Seconds from the first byte for which an answer is held back; what is slower is meant to be read as it comes."""
 
 REST = 0.1
-"""Seconds that a lane rests whose connection was lost. The sockets of a killed process close one after another: for a
-moment it still seems to take connections, and a request sent again at once would be lost again."""
+"""Seconds of a rest, a hundred times what the kernel takes for it on a busy machine."""
+BETWEEN_RESTS = 1.0
+"""Seconds after a rest in which there is no other: a page that makes a server hang up must not keep it resting."""
 
 _MAY_KEEP = frozenset((b"GET", b"OPTIONS"))
 
@@ -70,43 +76,17 @@ class Claims(Protocol):
     def release(self, lane: ForeignLane) -> None: ...
 
 
-class Wire(Protocol):
-    """A connection to the server."""
+class Rest:
+    """When the lanes to one server may connect to it again (Note [Rest]); shared by all of them."""
 
-    opened: bool
+    def __init__(self) -> None:
+        self.until = 0.0
+        """Absolute, in seconds of the lanes' clock."""
 
-    def alive(self) -> bool:
-        """Tell whether the other end has neither closed nor sent anything."""
-
-    def send(self, data: bytes, body: Callable[[], bytes] | None) -> None:
-        """Write, and then what ``body`` gives, piece by piece until it gives nothing."""
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def read_now(self) -> None:
-        """Take what has come and not been told of yet."""
-
-    def end(self) -> None:
-        """Close after a complete exchange; nothing more is told of it."""
-
-    def drop(self) -> None:
-        """Close at once; nothing more is told of it."""
-
-
-class WireOwner(Protocol):
-    """Who hears of a connection: of each of these at most once, and of ``wire_lost`` last."""
-
-    def wire_opened(self, wire: Wire) -> None: ...
-
-    def wire_data(self, wire: Wire, data: bytes) -> None: ...
-
-    def wire_lost(self, wire: Wire, why: str) -> None: ...
-
-
-Dial = Callable[[WireOwner], Wire]
-"""Begins to connect."""
+    def begin(self, now: float) -> None:
+        """Begin a rest, unless there has just been one."""
+        if now >= self.until + BETWEEN_RESTS or not self.until:
+            self.until = now + REST
 
 
 class ForeignLane:
@@ -115,7 +95,9 @@ class ForeignLane:
     ``name`` is the server's, for the log. ``served`` counts the exchanges that were answered.
     """
 
-    def __init__(self, name: str, site: Site, dial: Dial, owner: Owner, claims: Claims, clock: IReactorTime) -> None:
+    def __init__(
+        self, name: str, site: Site, dial: Dial, owner: Owner, claims: Claims, clock: IReactorTime, rest: Rest
+    ) -> None:
         self.name = name
         self.served = 0
         self._site = site
@@ -123,6 +105,7 @@ class ForeignLane:
         self._owner = owner
         self._claims = claims
         self._clock = clock
+        self._rest = rest
         self._wire: Wire | None = None
         self._reader = AnswerReader()
         self._outward: Outward | None = None
@@ -136,7 +119,7 @@ class ForeignLane:
         self._on_kept = False
         self._probed: Callable[[], None] | None = None
         self._later: IDelayedCall | None = None
-        """The next probe, or the end of a rest."""
+        """The next probe, or the connection after a rest."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -160,13 +143,17 @@ class ForeignLane:
         self._reader = AnswerReader()
         self._reader.start(exchange.no_body)
         kept = self._wire
-        self._on_kept = kept is not None and self._keep and kept.alive()
+        rest = self._rest.until and self._rest.until - self._clock.seconds()
+        self._on_kept = kept is not None and self._keep and rest <= 0 and kept.alive()
         if kept is not None and self._on_kept:
             self.wire_opened(kept)
+            return
+        self._drop()
+        self._body = body
+        if rest > 0:
+            self._later = self._clock.callLater(rest, self._connect)
         else:
-            self._drop()
-            self._body = body
-            self._wire = self._dial(self)
+            self._connect()
 
     def pause(self) -> None:
         """Read no more of the answer for now."""
@@ -197,9 +184,6 @@ class ForeignLane:
         if self._exchange is not None and self._wire is not None and self._wire.opened:
             self._wire.read_now()
         self._closed = True
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
         self._drop()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -303,25 +287,27 @@ class ForeignLane:
             answered, self._probed = self._probed, None
             answered()
         else:
-            self._do_later(PROBE_PAUSE, self._ask)
+            self._ask_later()
 
     def _fail(self, trouble: Trouble, error: WorkerFault) -> None:
         """Tell of an exchange that has no answer: the owner first, who may take the lane out of use."""
         exchange, self._exchange = self._exchange, None
         self._drop()
         if self._probed is not None:
-            self._do_later(PROBE_PAUSE, self._ask)
+            self._ask_later()
             return
+        if trouble is not Trouble.CONNECT:
+            self._rest.begin(self._clock.seconds())
         self._owner.troubled(self, trouble, str(error))
         if exchange is not None:
             exchange.worker_lost(error, self._written, self._handed_on)
-        if trouble is Trouble.CONNECT:
-            self._release()
-        else:
-            self._do_later(REST, self._release)
+        self._release()
+
+    def _connect(self) -> None:
+        self._later = None
+        self._wire = self._dial(self)
 
     def _release(self) -> None:
-        self._later = None
         if not self._closed:
             self._claims.release(self)
 
@@ -336,6 +322,9 @@ class ForeignLane:
         wire, self._wire = self._wire, None
         self._body = None
         self._let_go()
+        later, self._later = self._later, None
+        if later is not None:
+            later.cancel()
         if wire is not None:
             wire.drop()
 
@@ -344,6 +333,6 @@ class ForeignLane:
         self._keep = self._hold = False
         self.send(Probe(), self._site.probe(), None)
 
-    def _do_later(self, seconds: float, do: Callable[[], None]) -> None:
+    def _ask_later(self) -> None:
         if not self._closed:
-            self._later = self._clock.callLater(seconds, do)
+            self._later = self._clock.callLater(PROBE_PAUSE, self._ask)

@@ -152,7 +152,7 @@ class CommandTemplate:
 
     def _get_ready(self) -> None:
         if not self._ending:
-            self._owner.template_ready(self.generation, control.Ready(0.0, False, (), ()))
+            self._owner.template_ready(self.generation, control.Ready(0.0, False, (), (), ()))
 
     def _end(self) -> None:
         self._owner.template_ended(self.generation, Ending(status=0))

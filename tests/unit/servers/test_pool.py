@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, capturedLogs, formatEvent
 
 from tests.unit.servers.test_names import Zone, a
 from tests.unit.test_balancer import Request
-from tests.unit.upstream.test_foreign import OK, Origin, Paper
-from tests.unit.upstream.test_lane import Asked
+from tests.unit.upstream.test_foreign import Origin, Paper
+from tests.unit.upstream.test_lane import OK, Asked
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import NobodyServing
 from tracd_cluster.front.head import Head
@@ -19,8 +20,8 @@ from tracd_cluster.servers.choice import LeastLoaded
 from tracd_cluster.servers.names import Place
 from tracd_cluster.servers.pool import Servers
 from tracd_cluster.settings import ForeignSettings, Upstream
-from tracd_cluster.upstream.foreign import Dial, WireOwner
 from tracd_cluster.upstream.site import Site
+from tracd_cluster.upstream.wire import Dial, WireOwner
 
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -39,7 +40,6 @@ class Pool:
         settings = ForeignSettings(upstreams=upstreams, connections=connections)
         self.service = Servers(settings, self.balancer, self.idle, self.clock, lambda: self.zone, lambda: self)
         self.service.privilegedStartService()
-        self.log: list[str] = []
 
     def way_to(self, upstream: Upstream, place: Place) -> tuple[Site, Dial]:
         def dial(owner: WireOwner) -> Paper:
@@ -78,17 +78,21 @@ class Pool:
         return asked
 
 
-@pytest.fixture
-def log() -> Any:
+class Lines:
     """What is logged, line by line."""
-    lines: list[str] = []
 
-    def observe(event: LogEvent) -> None:
-        lines.append(formatEvent(event))
+    def __init__(self, events: Iterable[LogEvent]) -> None:
+        self._events = events
 
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
+    def __iter__(self) -> Iterator[str]:
+        return map(formatEvent, self._events)
+
+
+@pytest.fixture
+def log() -> Iterator[Lines]:
+    """All that is logged during a test."""
+    with capturedLogs() as events:
+        yield Lines(events)
 
 
 def test_a_server_gets_requests_once_it_is_well() -> None:
@@ -101,7 +105,7 @@ def test_a_server_gets_requests_once_it_is_well() -> None:
     assert {"10.0.0.1": 2} == pool.sizes()
 
 
-def test_a_server_that_refuses_is_out_and_comes_back_slowly(log: list[str]) -> None:
+def test_a_server_that_refuses_is_out_and_comes_back_slowly(log: Lines) -> None:
     """Its lanes go, it is asked after half a second, and then gets one request at a time at first."""
     pool = Pool("10.0.0.1", "10.0.0.2", connections=4).start("10.0.0.1", "10.0.0.2")
     asked = [pool.ask(), pool.ask()]
@@ -118,7 +122,7 @@ def test_a_server_that_refuses_is_out_and_comes_back_slowly(log: list[str]) -> N
     assert [1, 2, 4] == sizes
 
 
-def test_three_answers_of_503_put_it_out(log: list[str]) -> None:
+def test_three_answers_of_503_put_it_out(log: Lines) -> None:
     """Each is handed on to its client; the lane of the last one is closed with the others."""
     pool = Pool("10.0.0.1").start("10.0.0.1")
     for _ in range(3):
@@ -169,7 +173,7 @@ def test_health_is_asked_for_all_the_time() -> None:
     assert {"10.0.0.1": 0} == pool.sizes()
 
 
-def test_a_name_is_followed(log: list[str]) -> None:
+def test_a_name_is_followed(log: Lines) -> None:
     """A new address is asked, then used; one that is gone is used no more; a failure changes nothing."""
     pool = Pool("trac")
     pool.zone.table = {"a": {"trac": (a("10.0.0.1", "10.0.0.2"), 20)}}
@@ -185,7 +189,7 @@ def test_a_name_is_followed(log: list[str]) -> None:
     assert any("its 2 known servers stay" in line for line in log)
 
 
-def test_a_name_that_nobody_knows_is_asked_again(log: list[str]) -> None:
+def test_a_name_that_nobody_knows_is_asked_again(log: Lines) -> None:
     """The log says it once; after three times, requests are refused until it is found."""
     pool = Pool("trac").start()
     assert pool.balancer.nobody is None

@@ -11,8 +11,9 @@ from tests.unit.upstream.test_lane import OK, Asked
 from tracd_cluster.errors import AnswerTimeout
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.head import Head
-from tracd_cluster.upstream.foreign import HOLD_TIME, PROBE_PAUSE, REST, ForeignLane, Trouble, WireOwner
+from tracd_cluster.upstream.foreign import HOLD_TIME, PROBE_PAUSE, REST, ForeignLane, Rest, Trouble
 from tracd_cluster.upstream.site import Site
+from tracd_cluster.upstream.wire import WireOwner
 
 LATER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
 CLOSED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -82,8 +83,10 @@ class Bench:
         self.wires: list[Paper] = []
         self.heard: list[object] = []
         self.clock = Clock()
+        self.clock.advance(1000)
         site = Site(authority=b"10.0.0.5:8000", health_path=b"/well")
-        self.lane = ForeignLane("server 1", site, self.dial, self, self, self.clock)
+        self.rest = Rest()
+        self.lane = ForeignLane("server 1", site, self.dial, self, self, self.clock, self.rest)
 
     def dial(self, owner: WireOwner) -> Paper:
         self.wires.append(Paper(owner))
@@ -205,16 +208,47 @@ def test_a_connection_lost_in_an_exchange_is_told_with_how_far_it_was(bench: Ben
     bench.wires[0].open().lose()
     assert asked.lost is not None
     assert asked.lost[0] > 0
-    assert [Trouble.LOST] == bench.take()
+    assert [Trouble.LOST, "free"] == bench.take()
     bench.clock.advance(REST)
-    assert ["free"] == bench.take()
     bench.ask()
     bench.wires[1].open().say(OK)
     bench.take()
     asked = bench.ask()
     bench.wires[1].lose()
     assert asked.lost is not None
-    assert [Trouble.STALE] == bench.take()
+    assert [Trouble.STALE, "free"] == bench.take()
+
+
+def test_after_a_loss_all_lanes_to_the_server_rest(bench: Bench) -> None:
+    """A process that is being killed seems alive for a moment: no connection to it is tried meanwhile."""
+    other = ForeignLane("server 1", Site(authority=b"x"), bench.dial, bench, bench, bench.clock, bench.rest)
+    bench.ask()
+    bench.wires[0].open().say(OK)
+    other.send(Asked(), b"GET / HTTP/1.1\r\n\r\n", None)
+    bench.wires[1].open().lose()
+    bench.ask()
+    assert "dropped" == bench.wires[0].state
+    assert 2 == len(bench.wires)
+    bench.clock.advance(REST)
+    bench.wires[2].open().say(OK)
+    bench.ask()
+    assert 3 == len(bench.wires)
+    bench.wires[2].lose()
+    # One rest a second is all that a page that makes a server hang up can bring about.
+    bench.ask()
+    assert 4 == len(bench.wires)
+    bench.lane.close()
+    assert [] == bench.clock.getDelayedCalls()
+
+
+def test_who_is_given_up_in_a_rest_is_not_connected(bench: Bench) -> None:
+    """Nothing is left of a request whose deadline has passed before the rest was over."""
+    bench.ask()
+    bench.wires[0].open().lose()
+    bench.ask()
+    bench.lane.give_up(AnswerTimeout("too slow"))
+    bench.clock.advance(1)
+    assert 1 == len(bench.wires)
 
 
 def test_an_answer_may_end_with_its_connection(bench: Bench) -> None:
@@ -240,7 +274,6 @@ def test_an_answer_that_has_only_begun_counts_as_none(bench: Bench) -> None:
     assert (b"", False) == (asked.body, asked.ended)
     assert asked.lost is not None
     assert not asked.lost[1]
-    bench.clock.advance(REST)
     assert [] == bench.clock.getDelayedCalls()
 
 
@@ -269,7 +302,7 @@ def test_no_answer_at_all(bench: Bench) -> None:
     asked = bench.ask()
     bench.wires[0].open().say(b"SSH-2.0-OpenSSH\r\n")
     assert asked.lost is not None
-    assert [Trouble.MALFORMED] == bench.take()
+    assert [Trouble.MALFORMED, "free"] == bench.take()
 
 
 def test_an_upload_leaves_in_pieces_and_may_be_answered_early(bench: Bench) -> None:
