@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --editable
 
 # What the integration tests need of the operating system.
-TOOLS := git curl wget htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban \
+TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban \
     nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream haproxy apache2
 
 .DEFAULT_GOAL := help
@@ -14,7 +14,8 @@ TOOLS := git curl wget htpasswd=apache2-utils chromium chromedriver=chromium-dri
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo         serve a sample Trac environment at http://localhost:8000/ (PORT=8001 for another port)"
+	@echo "make demo         serve a sample Trac environment at http://localhost:8000/ and https://localhost:8443/ (PORT=8001"
+	@echo "                  and HTTPS_PORT=8444 for other ports)"
 	@echo "make test         everything that has to pass: lint, types, unit and integration tests"
 	@echo "make lint         ruff and mypy"
 	@echo "make unit         the tests that need no other process"
@@ -24,7 +25,7 @@ help:
 
 demo: $(VENV)/sample
 	@.ci/tools git
-	@PORT=$(PORT) HOST=$(HOST) exec $(BIN)/python -m sample.demo
+	@PORT=$(PORT) HTTPS_PORT=$(HTTPS_PORT) HOST=$(HOST) exec $(BIN)/python -m sample.demo
 
 test: $(VENV)/dev lint
 	@.ci/tools $(TOOLS)
@@ -42,7 +43,7 @@ integration: $(VENV)/dev
 	$(BIN)/python -m pytest tests/integration
 
 bench: $(VENV)/bench
-	@.ci/tools git nginx wrk
+	@.ci/tools git nginx wrk openssl
 	$(BIN)/python -m tests.bench $(BENCH)
 
 clean:

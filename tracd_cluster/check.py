@@ -12,22 +12,22 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from time import time
 from typing import Any
 
 from twisted.internet.protocol import Factory
 
+from tracd_cluster.auth import password_file
 from tracd_cluster.auth.passwords import parse_htdigest, parse_htpasswd
 from tracd_cluster.auth.secret import read_secret
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
+from tracd_cluster.front.keyring import problems
 from tracd_cluster.front.listener import Front
-from tracd_cluster.front.tls import make_context
+from tracd_cluster.front.tls import Contexts
 from tracd_cluster.privileges import identity_of
 from tracd_cluster.settings import AuthEntry, Settings
-
-SOON = timedelta(days=21)
-"""Certificates of Let's Encrypt are renewed with 30 days left; with fewer than this, it has failed for days."""
 
 FEW_FILES = 4096
 """Below so many descriptors, a few thousand idle browsers can use them up."""
@@ -41,7 +41,7 @@ Finding = tuple[str, str]
 def check(settings: Settings, reactor: Any, say: Callable[[str], Any] = print) -> int:
     """Say what is wrong, one line each, and give the exit status."""
     findings = [("hint", warning) for warning in settings.warnings]
-    for look in (check_environments, check_passwords, check_certificate, check_process):
+    for look in (check_environments, check_passwords, check_certificates, check_process):
         findings += look(settings)
     findings += check_ports(settings, reactor)
     for kind, text in sorted(findings, key=lambda finding: finding[0] != "problem"):
@@ -96,10 +96,9 @@ def check_passwords(settings: Settings) -> Iterator[Finding]:
 
 def _check_file(entry: AuthEntry) -> Iterator[Finding]:
     try:
-        with open(entry.file, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        yield "problem", f"cannot read password file {entry.file}: {error.strerror}"
+        _, data = password_file.read(entry.file)
+    except (OSError, password_file.Unusable) as error:
+        yield "problem", f"cannot read password file {entry.file}: {password_file.reason_of(error)}"
         return
     found = parse_htdigest(data, entry.realm) if entry.kind == "digest" else parse_htpasswd(data)
     for fault in found.faults:
@@ -109,25 +108,25 @@ def _check_file(entry: AuthEntry) -> Iterator[Finding]:
         yield "problem", f"nobody can log in to project {entry.project}: {entry.file} has no user{where}"
 
 
-def check_certificate(settings: Settings) -> Iterator[Finding]:
-    """See whether certificate and key fit, and for how long."""
-    path = settings.front.certificate
-    if path is None:
+def check_certificates(settings: Settings) -> Iterator[Finding]:
+    """See whether all certificates and keys fit, and for how long; the demo's own is not made for that."""
+    tls = settings.front.tls
+    if tls is None:
         return
+    now = time()
+    if tls.demo is not None:
+        tls = replace(tls, demo=None)
+        if tls.folder is None:
+            return
+    contexts = Contexts(tls)
     try:
-        make_context(path, settings.front.key or path)
+        for fault in contexts.read(now):
+            yield "problem", fault
     except StartError as error:
         yield "problem", str(error)
         return
-    from cryptography import x509
-
-    with open(path, "rb") as file:
-        ends = x509.load_pem_x509_certificates(file.read())[0].not_valid_after_utc
-    left = ends - datetime.now(UTC)
-    if left < timedelta(0):
-        yield "problem", f"the certificate {path} has expired on {ends:%Y-%m-%d}"
-    elif left < SOON:
-        yield "hint", f"the certificate {path} expires in {left.days} days"
+    for already, text in problems(contexts.keyring.certificates, now):
+        yield "problem" if already else "hint", text
 
 
 def check_process(settings: Settings) -> Iterator[Finding]:
@@ -143,7 +142,7 @@ def check_process(settings: Settings) -> Iterator[Finding]:
 def check_ports(settings: Settings, reactor: Any) -> Iterator[Finding]:
     """Open each port, and close it again."""
     front = Front(settings.front, 0.0, Balancer(0), reactor)
-    for description in settings.front.endpoints:
+    for description in (*settings.front.endpoints, *settings.front.secure_endpoints):
         try:
             front.open_port(description, Factory())
         except StartError as error:

@@ -48,10 +48,12 @@ def main() -> int:
         return passwd.main(arguments[1:])
     try:
         process = load(arguments, PROG).process
+        return serve([*twistd_options(process), PROG, *arguments])
     except ConfigError as error:
         print(f"{PROG}: error: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    return serve([*twistd_options(process), PROG, *arguments])
+    except KeyboardInterrupt:
+        return 0
 
 
 def serve(arguments: list[str]) -> int:

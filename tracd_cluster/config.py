@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,7 @@ from typing import Any
 
 from tracd_cluster.config_file import in_file, read_file
 from tracd_cluster.errors import ConfigError
+from tracd_cluster.https_config import https_of, idle_options
 from tracd_cluster.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
 from tracd_cluster.settings import (
     AuthEntry,
@@ -26,6 +28,7 @@ from tracd_cluster.settings import (
     ProjectSettings,
     Settings,
 )
+from tracd_cluster.values import environment
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us until we accept them; tracd keeps five."""
@@ -67,9 +70,7 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     Raises ConfigError for options that do not go together and for what is wrong in the file; argparse itself ends the
     process with status 2 and a message for a single option that is wrong, and with status 0 after ``--help``.
     """
-    given = vars(make_parser(prog, _versions(prog)).parse_intermixed_args(list(expand(arguments))))
-    if not given.get("envs"):
-        given.pop("envs", None)
+    given = _read_command_line(list(expand(arguments)), make_parser(prog, _versions(prog)))
     _check_exclusive(given, {})
     filed, origins = read_file(given["config"]) if "config" in given else ({}, {})
     for one, other in EXCLUSIVE:
@@ -83,6 +84,20 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     origins |= dict.fromkeys(given, "command line")
     action = "check" if values["check"] else "show_config" if values["show_config"] else None
     return Configuration(values, origins, make_settings(values)), action
+
+
+def _read_command_line(words: list[str], parser: ArgumentParser) -> dict[str, Any]:
+    """Give the options that are there; behind ``--`` stand only environments, whatever they are called."""
+    options, rest = words, []
+    if "--" in words:
+        place = words.index("--")
+        options, rest = words[:place], words[place + 1 :]
+    given = vars(parser.parse_intermixed_args(options))
+    try:
+        envs = [*given.pop("envs", ()), *map(environment, rest)]
+    except ArgumentTypeError as error:
+        parser.error(f"argument ENV: {error}")
+    return given | {"envs": envs} if envs else given
 
 
 def _versions(prog: str) -> str:
@@ -112,11 +127,14 @@ def make_settings(values: dict[str, Any]) -> Settings:
     projects = _projects(values)
     warnings: list[str] = []
     entries = _first_entries(values["auths"], warnings)
+    https = https_of(values)
+    opened = endpoints(values["hostname"], values["port"], values["listen"])
     return Settings(
         front=FrontSettings(
-            endpoints=endpoints(values["hostname"], values["port"], values["listen"]),
-            certificate=_certificate(values),
-            key=values["keyfile"],
+            endpoints=() if https.everywhere else opened,
+            secure_endpoints=opened if https.everywhere else beside(values["hostname"], https.port),
+            tls=https.tls,
+            redirect_port=(https.port or 0) if values["redirect_http"] else 0,
             keep_alive=not values["http10"],
             trusted_proxies=tuple(values["trusted_proxy"]),
             remote_user=_remote_user(values),
@@ -163,23 +181,13 @@ def _projects(values: dict[str, Any]) -> ProjectSettings:
     )
 
 
-def _certificate(values: dict[str, Any]) -> str | None:
-    if values["protocol"] == "http":
-        return None
-    if not values["certfile"]:
-        raise ConfigError("--protocol=https needs --certfile with the path of a certificate")
-    return str(values["certfile"])
-
-
 def _general_warnings(values: dict[str, Any]) -> list[str]:
     found = []
     if values["env_parent_dir"] and values["envs"]:
         found.append(f"not served because of -e: {', '.join(values['envs'])}")
     if values["unquote"]:
         found.append("-q does nothing here: tracd has it for the protocol ajp")
-    if values["protocol"] == "http" and (values["certfile"] or values["keyfile"]):
-        found.append("--certfile and --keyfile do nothing without --protocol=https")
-    return found
+    return found + idle_options(values)
 
 
 def _first_entries(given: Iterable[AuthEntry], warnings: list[str]) -> tuple[AuthEntry, ...]:
@@ -197,10 +205,11 @@ def _auth(
     values: dict[str, Any], entries: tuple[AuthEntry, ...], projects: ProjectSettings, warnings: list[str]
 ) -> AuthSettings:
     header = _remote_user(values)
+    named = header or values["client_cert_user"]
     required = frozenset(values["require_login"])
     single = os.path.basename(projects.env_paths[0]) if projects.single_env else None
     names = {entry.project for entry in entries}
-    if not header:
+    if not named:
         for name in sorted(required):
             _check_required(name, names, single)
     known = {os.path.basename(path) for path in projects.env_paths}
@@ -213,6 +222,7 @@ def _auth(
         single_project=single,
         base_path=projects.base_path,
         remote_user=header,
+        certified=bool(values["client_cert_user"]),
         secret_file=values["secret_file"],
     )
 
@@ -267,6 +277,13 @@ def endpoints(hostnames: Sequence[str], number: int, listen: Sequence[str]) -> t
     if listen and not hostnames:
         return tuple(listen)
     return (*(_endpoint(name, number) for name in hostnames or [""]), *listen)
+
+
+def beside(hostnames: Sequence[str], number: int | None) -> tuple[str, ...]:
+    """Make the descriptions of ``--https-port`` at the addresses of ``-b``; a Unix socket needs no encryption."""
+    if number is None:
+        return ()
+    return tuple(_endpoint(name, number) for name in hostnames or [""] if not name.startswith("unix:"))
 
 
 def _endpoint(hostname: str, number: int) -> str:

@@ -7,11 +7,11 @@ has keep its names and meanings (trac/web/standalone.py).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from tracd_cluster import values
+from tracd_cluster.https_options import HTTPS
+from tracd_cluster.option import Option, flag, seconds
 from tracd_cluster.settings import FrontSettings, PoolSettings
 
 FRONT, POOL = FrontSettings(), PoolSettings()
@@ -29,51 +29,6 @@ twistd tracd-cluster   is the same, run by twistd itself: a daemon unless twistd
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One option: its names, the long one last, and how its text is read."""
-
-    names: tuple[str, ...]
-    group: str
-    help: str
-    read: Callable[..., Any] | None = str
-    """None for a flag, which has no text."""
-    metavar: str | None = None
-    default: Any = None
-    shown: str = ""
-    """The default as ``--help`` shows it, where that is not simply its value."""
-    dest: str = ""
-    repeatable: bool = False
-    is_path: bool = False
-    """``read`` takes the folder that relative paths start from as well."""
-    tracds: bool = False
-    """tracd has it."""
-    hidden: bool = False
-    write: Callable[[Any], Any] = lambda value: value
-    """Gives a value as a configuration file has it."""
-
-    @property
-    def name(self) -> str:
-        """What the configuration file calls it."""
-        return self.names[-1].lstrip("-")
-
-    @property
-    def key(self) -> str:
-        """What its value is called in the program."""
-        return self.dest or self.name.replace("-", "_")
-
-
-def _seconds(name: str, default: float, text: str, group: str = "limits") -> Option:
-    return Option(
-        names=(name,), group=group, read=values.seconds, metavar="SECONDS", default=default, help=text,
-        shown=f"{default:g}",
-    )  # fmt: skip
-
-
-def _flag(*names: str, group: str, text: str, tracds: bool = False) -> Option:
-    return Option(names=names, group=group, read=None, default=False, help=text, tracds=tracds)
-
-
 ENVS = Option(
     names=("envs",), group="environments", read=values.environment, metavar="ENV", repeatable=True, is_path=True,
     default=(), help="path of a Trac environment", tracds=True,
@@ -84,7 +39,7 @@ OPTIONS: tuple[Option, ...] = (
         names=("-e", "--env-parent-dir"), group="environments", read=values.environment, metavar="DIR", is_path=True,
         help="serve every environment in this folder", tracds=True,
     ),
-    _flag("-s", "--single-env", group="environments", text="serve the one ENV at /, without an index", tracds=True),
+    flag("-s", "--single-env", group="environments", text="serve the one ENV at /, without an index", tracds=True),
     Option(
         names=("--base-path",), group="environments", read=values.base_path, metavar="PATH", default="",
         help="URL prefix of all pages", shown="none", tracds=True,
@@ -105,14 +60,7 @@ OPTIONS: tuple[Option, ...] = (
         names=("--protocol",), group="listening", read=values.protocol, metavar="NAME", default="http",
         help="http or https", shown="http", tracds=True,
     ),
-    Option(
-        names=("--certfile",), group="listening", read=values.existing_file, metavar="FILE", is_path=True,
-        help="certificate and what leads to its root, PEM, for https", tracds=True,
-    ),
-    Option(
-        names=("--keyfile",), group="listening", read=values.existing_file, metavar="FILE", is_path=True,
-        help="the certificate's key, PEM", shown="in the certfile", tracds=True,
-    ),
+    *HTTPS,
     Option(
         names=("--allowed-host",), group="listening", read=values.host, metavar="NAME", repeatable=True, default=(),
         help="host to serve, or *.example.org; others get 421; repeatable", shown="those of [trac] base_url",
@@ -121,11 +69,11 @@ OPTIONS: tuple[Option, ...] = (
         names=("--canonical-host",), group="listening", read=values.canonical_host, metavar="NAME",
         help="send clients here who name a host that is not served",
     ),
-    _flag("--proxy-protocol", group="listening", text="connections begin with a trusted proxy's PROXY line"),
-    _flag("--keep-cookies", group="listening", text="add neither Secure nor SameSite=Lax to Trac's cookies"),
-    _flag("--http10", group="listening", text="close each connection after one answer", tracds=True),
-    _flag("--http11", group="listening", text="keep connections open between requests (default)", tracds=True),
-    _flag("-q", "--unquote", group="listening", text="nothing here: tracd has it for other protocols", tracds=True),
+    flag("--proxy-protocol", group="listening", text="connections begin with a trusted proxy's PROXY line"),
+    flag("--keep-cookies", group="listening", text="add neither Secure nor SameSite=Lax to Trac's cookies"),
+    flag("--http10", group="listening", text="close each connection after one answer", tracds=True),
+    flag("--http11", group="listening", text="keep connections open between requests (default)", tracds=True),
+    flag("-q", "--unquote", group="listening", text="nothing here: tracd has it for other protocols", tracds=True),
     Option(
         names=("-a", "--auth"), group="signing in", read=values.auth_entry("digest"), metavar="P,FILE,REALM",
         dest="auths", repeatable=True, is_path=True, default=(), tracds=True, write=str,
@@ -161,27 +109,27 @@ OPTIONS: tuple[Option, ...] = (
         names=("--threads",), group="workers", read=values.threads, metavar="N", default=POOL.threads,
         help="requests one worker handles at a time; Trac is safest with one", shown="1",
     ),
-    _flag("-r", "--auto-reload", group="workers", text="new workers when Trac or a plugin is modified", tracds=True),
-    _seconds("--request-timeout", FRONT.request_timeout, "longest time for one request; then 504, and a new worker",
-             "workers"),
-    _seconds("--drain-timeout", POOL.drain_timeout, "longest time running requests get to end at a stop", "workers"),
-    _flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
-    _flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
-    _flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
+    flag("-r", "--auto-reload", group="workers", text="new workers when Trac or a plugin is modified", tracds=True),
+    seconds("--request-timeout", FRONT.request_timeout, "longest time for one request; then 504, and a new worker",
+            "workers"),
+    seconds("--drain-timeout", POOL.drain_timeout, "longest time running requests get to end at a stop", "workers"),
+    flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
+    flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
+    flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(
         names=("--queue",), group="limits", read=values.places, metavar="N", default=FRONT.queue,
         help="requests that may wait for a worker; more get 503", shown=f"{FRONT.queue}",
     ),
-    _seconds("--queue-timeout", FRONT.queue_timeout, "longest wait for a worker; then 503"),
+    seconds("--queue-timeout", FRONT.queue_timeout, "longest wait for a worker; then 503"),
     Option(
         names=("--max-body",), group="limits", read=values.size, metavar="SIZE", default=FRONT.max_body,
         help="largest request body", shown="1G",
     ),
-    _seconds("--head-timeout", FRONT.head_timeout, "longest time for the head of a request to arrive"),
-    _seconds("--body-timeout", FRONT.body_timeout, "longest pause in a body, either way"),
-    _seconds("--idle-timeout", FRONT.idle_timeout, "longest pause between two requests of a connection"),
-    _flag("-d", "--daemonize", group="process", text="run in the background, messages to syslog", tracds=True),
+    seconds("--head-timeout", FRONT.head_timeout, "longest time for the head of a request to arrive"),
+    seconds("--body-timeout", FRONT.body_timeout, "longest pause in a body, either way"),
+    seconds("--idle-timeout", FRONT.idle_timeout, "longest pause between two requests of a connection"),
+    flag("-d", "--daemonize", group="process", text="run in the background, messages to syslog", tracds=True),
     Option(
         names=("--pidfile",), group="process", read=values.path, metavar="FILE", is_path=True, tracds=True,
         help="holds the process id of the daemon",
@@ -202,8 +150,8 @@ OPTIONS: tuple[Option, ...] = (
         names=("--config",), group="what to do", read=values.existing_file, metavar="FILE", is_path=True,
         help="take options from this file too (TOML); the command line wins",
     ),
-    _flag("--check", group="what to do", text="see whether all of this would work, say what does not, and end"),
-    _flag("--show-config", group="what to do", text="print what is in force, as a configuration file, and end"),
+    flag("--check", group="what to do", text="see whether all of this would work, say what does not, and end"),
+    flag("--show-config", group="what to do", text="print what is in force, as a configuration file, and end"),
 )  # fmt: skip
 
 EXCLUSIVE: tuple[tuple[str, str], ...] = (

@@ -83,6 +83,8 @@ class AuthSettings:
     base_path: str = ""
     remote_user: bytes | None = None
     """As in FrontSettings."""
+    certified: bool = False
+    """A client's certificate may say who it is."""
     secret_file: str | None = None
     """What signs nonces, when several fronts have to know each other's; None for a secret of this process's own."""
     nonce_lifetime: float = 300.0
@@ -93,7 +95,7 @@ class AuthSettings:
     @property
     def wanted(self) -> bool:
         """Whether there is anything to ask or to believe."""
-        return bool(self.entries or self.required or self.remote_user)
+        return bool(self.entries or self.required or self.remote_user or self.certified)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +113,40 @@ class ProcessSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """What the encrypted ports show to clients, and what they ask of them. All paths are absolute."""
+
+    certificate: str | None = None
+    """PEM file with the default certificate and what leads to its root."""
+    key: str | None = None
+    """PEM file with its key; None if that is in the same file."""
+    folder: str | None = None
+    """Certificates with their keys, in files side by side or in folders (front/certificates.py, scan)."""
+    demo: str | None = None
+    """A folder for a self-signed default certificate, made if need be."""
+    passphrase_file: str | None = None
+    """What opens encrypted keys, in its first line."""
+    client_ca: str | None = None
+    """PEM file of who may sign clients' certificates; None asks for none."""
+    client_cert: Literal["require", "optional"] = "require"
+    client_cert_user: Literal["cn", "email", "dns"] | None = None
+    """What of a client's certificate is the user's name; None leaves that to passwords."""
+    hsts: int = 0
+    """For how long browsers are to come by HTTPS only; 0 says nothing of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrontSettings:
     """What the front listens on and the limits it holds clients to."""
 
     endpoints: tuple[str, ...] = ("tcp:80",)
     """Twisted endpoint descriptions, one per listening port."""
-    certificate: str | None = None
-    """Absolute path of a PEM file with a certificate and what leads to its root; all ports then speak TLS."""
-    key: str | None = None
-    """Absolute path of a PEM file with the certificate's key; None if it is in the same file."""
+    secure_endpoints: tuple[str, ...] = ()
+    """The same for the ports that speak TLS."""
+    tls: TlsSettings | None = None
+    """There are secure endpoints if and only if there is this."""
+    redirect_port: int = 0
+    """Where plain requests are sent, by 308; 0 answers them."""
     keep_alive: bool = True
     """Let clients send more than one request on a connection."""
     trusted_proxies: tuple[Network | None, ...] = ()

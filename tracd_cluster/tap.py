@@ -25,7 +25,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python import usage
 
-from tracd_cluster import privileges
+from tracd_cluster import privileges, signals
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.auth.secret import read_secret
 from tracd_cluster.auth.verifier import Verifier
@@ -85,6 +85,8 @@ def tell_twistd(options: usage.Options, process: ProcessSettings) -> None:
     if process.daemonize and options["nodaemon"]:
         raise ConfigError("-d asks for a daemon and twistd's -n for none")
     if process.pidfile and not options["nodaemon"]:
+        if not os.path.isdir(os.path.dirname(process.pidfile)):
+            raise ConfigError(f"--pidfile {process.pidfile}: there is no folder {os.path.dirname(process.pidfile)}")
         options["pidfile"] = process.pidfile
     if process.logfile:
         options["logfile"] = process.logfile
@@ -118,6 +120,9 @@ class Cluster(service.Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802
         """Do what may need root, give it up, or end the process with status 1 and one clear message."""
+        # Until the reactor has its handlers, Ctrl-C would be an exception anywhere in here.
+        signals.hold()
+        self._reactor.callWhenRunning(self._reactor.callLater, 0, signals.release)
         settings, process = self._settings, self._settings.process
         try:
             if settings.auth.wanted:

@@ -52,6 +52,27 @@ def seconds(text: str) -> float:
     return value
 
 
+def lasting(text: str) -> int:
+    """Read a time in whole seconds, 0 for none."""
+    if not _is_number(text) or int(text) >= 10**9:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of seconds such as 31536000, a year")
+    return int(text)
+
+
+def client_cert(text: str) -> str:
+    """Read whether clients must have a certificate."""
+    if text not in ("require", "optional"):
+        raise ArgumentTypeError(f"{text!r} is neither require nor optional")
+    return text
+
+
+def client_cert_user(text: str) -> str:
+    """Read what of a client's certificate names the user."""
+    if text not in ("cn", "email", "dns"):
+        raise ArgumentTypeError(f"{text!r} is none of cn, email and dns")
+    return text
+
+
 def port(text: str) -> int:
     """Read a port number."""
     if not _is_number(text) or int(text) > 65535:
@@ -104,6 +125,14 @@ def existing_file(text: str, folder: str = "") -> str:
         raise ArgumentTypeError(f"path {text!r} does not exist")
     if os.path.isdir(found):
         raise ArgumentTypeError(f"path {text!r} is a folder; a file was expected")
+    return found
+
+
+def existing_folder(text: str, folder: str = "") -> str:
+    """Read the path of a folder that must exist."""
+    found = path(text, folder)
+    if not os.path.isdir(found):
+        raise ArgumentTypeError(f"path {text!r} {'is not a folder' if os.path.exists(found) else 'does not exist'}")
     return found
 
 

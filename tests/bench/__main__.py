@@ -11,10 +11,11 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import life, workloads
+from tests.bench import life, logins, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -22,7 +23,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front")
+PARTS = ("pages", "life", "start", "front", "login", "tls")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -49,6 +50,7 @@ class Bench:
         self.reps = 1 if options.quick else options.reps
         self.seconds = 2.0 if options.quick else options.seconds
         self.kills, self.losses, self.starts = (5, 2, 2) if options.quick else (20, 5, 5)
+        self.patience = 10.0 if options.quick else 60.0
         self.parts: tuple[str, ...] = tuple(options.only or PARTS)
         self.names = [name.strip() for name in options.peers.split(",")] if options.peers else None
         self.run = Run(about=about(self.workers, self.reps, self.seconds))
@@ -73,6 +75,12 @@ class Bench:
         if "front" in self.parts:
             with ExitStack() as stack:
                 self.fronts(self.launch(stack, FRONTS, HELLO))
+        if "login" in self.parts:
+            self.logins()
+        if "tls" in self.parts:
+            say("tls")
+            self.run.tls = tls.pages(self.large, FOLDER / "run", self.workers, self.seconds, self.reps)
+            self.run.tls += tls.handshakes(self.small, FOLDER / "run", HELLO, self.seconds, self.reps)
 
     def kinds(self, kinds: tuple[type[Peer], ...]) -> list[type[Peer]]:
         """Give the servers that were asked for."""
@@ -136,6 +144,23 @@ class Bench:
                 for peer in peers:
                     self.measure(peer, workload)
 
+    def logins(self) -> None:
+        """Measure how much logins delay everybody else."""
+        folder = FOLDER / "run"
+        folder.mkdir(exist_ok=True)
+        logins.password_file(folder)
+        cases = [case for case in logins.CASES if self.names is None or case.kind.name in self.names]
+        for repetition in range(self.reps):
+            for case in cases if repetition % 2 == 0 else cases[::-1]:
+                sample = logins.undisturbed(
+                    partial(logins.measure, case, self.large, folder, self.workers, self.seconds, self.patience)
+                )
+                self.run.logins.append(sample)
+                say(
+                    f"logins, {sample.title}: p99 {sample.idle.p99:.1f} ms, then {sample.loaded.p99:.1f} ms; "
+                    f"{sample.answers}"
+                )
+
 
 def about(workers: int, reps: int, seconds: float) -> dict[str, object]:
     """Say what is measured, where and when."""
@@ -186,7 +211,7 @@ def main() -> int:
     if options.report:
         print(markdown(Run.from_json(json.loads(options.report.read_text()))))
         return 0
-    missing = [tool for tool in ("git", "nginx", "wrk") if shutil.which(tool) is None]
+    missing = [tool for tool in ("git", "nginx", "wrk", "openssl") if shutil.which(tool) is None]
     if missing:
         print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 1
@@ -199,7 +224,7 @@ def main() -> int:
         say("interrupted")
         return 130
     finally:
-        if bench.run.samples or bench.run.starts or bench.run.fronts:
+        if any((bench.run.samples, bench.run.starts, bench.run.fronts, bench.run.logins, bench.run.tls)):
             save(bench.run)
     print(markdown(bench.run))
     return 0

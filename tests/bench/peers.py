@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -59,6 +59,8 @@ class Peer:
         self.count = workers
         self.application = application
         """Serve this instead of Trac."""
+        self.options: list[str] = []
+        """More options of the server."""
         self.port = 0
         self.trees: list[ProcessTree] = []
 
@@ -141,7 +143,8 @@ class Tracd(Peer):
 
     def tracd(self, port: int) -> None:
         """Start one tracd."""
-        self.run(str(BIN / "tracd"), "--http11", "-s", "-b", "127.0.0.1", "-p", str(port), str(self.environment))
+        where = ["-b", "127.0.0.1", "-p", str(port)]
+        self.run(str(BIN / "tracd"), "--http11", *where, *self.options, "-s", str(self.environment))
 
     def workers(self) -> list[psutil.Process]:
         return [psutil.Process(self.trees[0].pid)]
@@ -228,13 +231,16 @@ class Ours(Peer):
 
     name = "tracd-cluster"
     about = "this package"
+    more: Sequence[str] = ()
+    """Options beyond what all servers are asked for."""
 
     def launch(self) -> None:
         twistd = [str(BIN / "twistd"), "--nodaemon", "--pidfile="]
         options = ["--workers", str(self.count), "-b", "127.0.0.1", "-p", str(self.port)]
+        options += self.more
         if self.application:
             options += ["--application", self.application]
-        self.run(*twistd, "tracd-cluster", *options, "-s", str(self.environment))
+        self.run(*twistd, "tracd-cluster", *options, *self.options, "-s", str(self.environment))
 
     def templates(self) -> list[psutil.Process]:
         """Give the processes that workers are forked from."""

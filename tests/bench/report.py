@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from math import prod
 from statistics import median
 from typing import Any
 
+from tests.bench import tls
+from tests.bench.client import Load
 from tests.bench.ideal import Ideal
 from tests.bench.life import Loss
+from tests.bench.logins import RATE, LoginSample
 from tests.bench.peers import FRONTS, PAGES, Gunicorn, NginxTracd, Ours
+from tests.bench.tls import TlsSample
 from tests.bench.workloads import DISTURBED, MIXED, WORKLOADS, Sample
 
 OURS, NGINX, GUNICORN = Ours.name, NginxTracd.name, Gunicorn.name
@@ -30,6 +35,8 @@ class Run:
     losses: dict[str, list[Loss]] = field(default_factory=dict)
     starts: dict[str, list[float]] = field(default_factory=dict)
     fronts: list[Sample] = field(default_factory=list)
+    logins: list[LoginSample] = field(default_factory=list)
+    tls: list[TlsSample] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -41,6 +48,11 @@ class Run:
         run = cls(**found)
         run.samples = [Sample(**each) for each in found["samples"]]
         run.fronts = [Sample(**each) for each in found["fronts"]]
+        run.logins = [
+            LoginSample(**{**each, "idle": Load(**each["idle"]), "loaded": Load(**each["loaded"])})
+            for each in found.get("logins", [])
+        ]
+        run.tls = [TlsSample(**each) for each in found.get("tls", [])]
         run.losses = {peer: [Loss(**each) for each in losses] for peer, losses in found["losses"].items()}
         return run
 
@@ -153,6 +165,42 @@ def fronts_table(run: Run) -> str:
     return table(["hello", "requests/s", "front CPU, µs", "workers CPU, µs", "p99, ms"], rows)
 
 
+def logins_table(run: Run) -> str:
+    """Compare a style sheet's latency without and with logins."""
+    rows = []
+    for title in dict.fromkeys(sample.title for sample in run.logins):
+        found = [sample for sample in run.logins if sample.title == title]
+        answers: Counter[str] = Counter()
+        for sample in found:
+            answers.update(sample.answers)
+        loads = [sample.idle for sample in found], [sample.loaded for sample in found]
+        rows.append(
+            [
+                title,
+                *(show(middle(load.rate for load in each)) for each in loads),
+                *(show(middle(load.p50 for load in each)) for each in loads),
+                *(show(middle(load.p99 for load in each)) for each in loads),
+                times(middle(sample.p99_ratio for sample in found)),
+                ", ".join(f"{status}: {number}" for status, number in sorted(answers.items())),
+                show(middle(sample.login_p50 for sample in found if sample.login_p50)),
+            ]
+        )
+    head = ["style sheet, alone and among logins", "requests/s alone", "requests/s", "p50 alone, ms", "p50, ms"]
+    head += ["p99 alone, ms", "p99, ms", "p99 to alone", f"answers to {RATE:.0f} logins/s", "their p50, ms"]
+    return table(head, rows)
+
+
+def tls_table(run: Run) -> str:
+    """Compare encryption with none, and with OpenSSL's own server."""
+    pairs = [("pages", tls.ENCRYPTED, tls.PLAIN), *((f"handshakes, {kind}", OURS, tls.OPENSSL) for kind in tls.KINDS)]
+    rows = []
+    for what, ours, theirs in pairs:
+        found = [[tls.middle(run.tls, what, each, part) for each in (ours, theirs)] for part in ("rate", "cpu")]
+        cells = [show(value) for part in found for value in part]
+        rows.append([f"{what}: {ours} to {theirs}", *cells, times(tls.ratio(run.tls, what, ours, theirs))])
+    return table(["TLS", "a second", "the other", "CPU, µs", "the other", "ratio"], rows)
+
+
 def summary(run: Run) -> list[str]:
     """Say in a few lines what matters most."""
     lines = []
@@ -171,11 +219,9 @@ def summary(run: Run) -> list[str]:
         )
     errors = sum(sample.errors for sample in run.samples + run.fronts)
     lines.append(f"Requests that failed in all measurements together: {errors}.")
-    disturbed = sum(sample.others > DISTURBED for sample in run.samples + run.fronts)
-    if disturbed:
-        lines.append(
-            f"Something else used the machine during {disturbed} of {len(run.samples + run.fronts)} measurements."
-        )
+    others = [sample.others for sample in run.samples + run.fronts] + [sample.others for sample in run.logins]
+    if disturbed := sum(each > DISTURBED for each in others):
+        lines.append(f"Something else used the machine during {disturbed} of {len(others)} measurements.")
     return lines
 
 
@@ -198,4 +244,8 @@ def markdown(run: Run) -> str:
         parts.append(life_table(run))
     if run.fronts:
         parts.append(fronts_table(run))
+    if run.logins:
+        parts.append(logins_table(run))
+    if run.tls:
+        parts.append(tls_table(run))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"

@@ -1,7 +1,8 @@
 """A front that counts its own Python calls: a program for test_hot_path.py.
 
-``counted_front.py PORT REQUESTS``: serves a trivial application over real lanes with two forked workers; after 200
-requests it counts the Python calls of the next REQUESTS, prints calls per request as its last line, and ends.
+``counted_front.py PORT REQUESTS [FOLDER]``: serves a trivial application over real lanes with two forked workers;
+after 200 requests it counts the Python calls of the next REQUESTS, prints calls per request as its last line, and
+ends. With a FOLDER for a certificate it speaks TLS.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from twisted.internet import reactor as any_reactor  # noqa: TID251 - this is a 
 
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.front.listener import Front
-from tracd_cluster.settings import FrontSettings
+from tracd_cluster.settings import FrontSettings, TlsSettings
 from tracd_cluster.tracd.worker import LaneEnd
 from tracd_cluster.tracd.wsgi import constant_environ
 from tracd_cluster.upstream.lane import Lane
@@ -76,9 +77,13 @@ class Counter:
 def main() -> None:
     """Serve, count, print, end."""
     port, requests = int(sys.argv[1]), int(sys.argv[2])
+    where = (f"tcp:{port}:interface=127.0.0.1",)
+    settings = FrontSettings(endpoints=where)
+    if len(sys.argv) > 3:
+        settings = FrontSettings(endpoints=(), secure_endpoints=where, tls=TlsSettings(demo=sys.argv[3], hsts=1))
     balancer = Balancer(1000)
     counter = Counter(balancer, requests)
-    front = Front(FrontSettings(endpoints=(f"tcp:{port}:interface=127.0.0.1",)), 30.0, balancer, reactor)
+    front = Front(settings, 30.0, balancer, reactor)
     lanes: list[socket.socket] = []
     for number in (1, 2):
         lanes.append(fork_worker(lanes))

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,13 @@ def test_it_serves_what_it_says_where_it_says(demo: Demo) -> None:
     demo.wait_until_announced()
     assert f"http://localhost:{demo.port}/" in demo.output
     assert "admin, password harbour" in demo.output
+    https_port = int(demo.output.partition("https://localhost:")[2].partition("/")[0])
+    certificate = demo.tree.output.parent / ".demo" / "certificate" / "localhost.pem"
+    context = ssl.create_default_context(cafile=certificate)
+    encrypted = http.client.HTTPSConnection("localhost", https_port, timeout=20, context=context)
+    encrypted.request("GET", "/wiki")
+    assert 200 == encrypted.getresponse().status
+    encrypted.close()
     connection = http.client.HTTPConnection("127.0.0.1", demo.port, timeout=20)
     connection.request("GET", "/wiki")
     answer = connection.getresponse()

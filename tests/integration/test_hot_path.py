@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
+from time import time
+
+from tests.processes import free_port
+from tracd_cluster.front.demo_certificate import keep
 
 BUDGET = 140
 """Python calls of one proxied request on a plain port, the reactor's own included."""
+
+ENCRYPTED_BUDGET = 180
+"""The same on a port that speaks TLS."""
 
 WARM = 200
 """Requests before it counts, as counted_front.py has it."""
@@ -20,22 +28,34 @@ REQUEST = (
 )
 
 
-def test_a_proxied_request_stays_within_its_budget_of_calls() -> None:
-    """A page with a browser's seven header fields costs the front no more calls than it may."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = [sys.executable, "-m", "tests.integration.counted_front", str(port), str(REQUESTS)]
+def calls_of_a_request(*arguments: str, context: ssl.SSLContext | None = None) -> float:
+    """Run a front that counts, and give its calls for each of many requests."""
+    port = free_port()
+    program = [sys.executable, "-m", "tests.integration.counted_front", str(port), str(REQUESTS), *arguments]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as front:
         assert front.stdout is not None
         try:
             assert "ready" == front.stdout.readline().strip()
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client = socket.create_connection(("127.0.0.1", port), timeout=20)
+            if context is not None:
+                client = context.wrap_socket(client, server_hostname="localhost")
+            with client:
                 for _ in range(WARM + REQUESTS - 1):
                     client.sendall(REQUEST)
                     assert client.recv(65536).endswith(b"\r\n\r\nhello\n")
                 client.sendall(REQUEST)  # with the last one the front prints and ends
-                calls = float(front.stdout.readline())
+                return float(front.stdout.readline())
         finally:
             front.kill()
-    assert 30 < calls <= BUDGET
+
+
+def test_a_proxied_request_stays_within_its_budget_of_calls() -> None:
+    """A page with a browser's seven header fields costs the front no more calls than it may."""
+    assert 30 < calls_of_a_request() <= BUDGET
+
+
+def test_an_encrypted_request_stays_within_its_budget_of_calls(tmp_path: Path) -> None:
+    """Encryption is OpenSSL's work, not Python's."""
+    pair = keep(str(tmp_path), time())
+    context = ssl.create_default_context(cafile=pair.certificate)
+    assert 30 < calls_of_a_request(str(tmp_path), context=context) <= ENCRYPTED_BUDGET

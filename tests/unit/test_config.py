@@ -59,6 +59,16 @@ def test_where_to_listen(env: str, options: list[str], endpoints: list[str]) -> 
     assert tuple(endpoints) == load([env, *options]).front.endpoints
 
 
+def test_an_environment_may_be_called_like_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind two hyphens stand only environments, as with tracd."""
+    (tmp_path / "-x").mkdir()
+    (tmp_path / "y").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert (str(tmp_path / "y"), str(tmp_path / "-x")) == load(["y", "--", "-x"]).pool.projects.env_paths
+    with pytest.raises(SystemExit):
+        load(["--", "-p"])
+
+
 def test_sizes_and_times(env: str) -> None:
     """Sizes take units."""
     front = load([env, "--max-body", "10M", "--queue-timeout", "1.5", "--queue", "0"]).front
@@ -146,8 +156,9 @@ def test_names_of_no_project_are_pointed_out(env: str, password_file: str) -> No
 def test_a_port_of_the_protocols_own(env: str, password_file: str) -> None:
     """443 for https, as with tracd."""
     front = load([env, "--protocol=https", "--certfile", password_file]).front
-    assert ("tcp:port=443:backlog=1024",) == front.endpoints
-    assert (password_file, None, True) == (front.certificate, front.key, front.keep_alive)
+    assert ((), ("tcp:port=443:backlog=1024",)) == (front.endpoints, front.secure_endpoints)
+    assert front.tls is not None
+    assert (password_file, None, True) == (front.tls.certificate, front.tls.key, front.keep_alive)
     assert not load([env, "--http10"]).front.keep_alive
 
 

@@ -56,6 +56,8 @@ class Client(Protocol):
     address: str
     trusted: bool
     """It is a proxy that may say who somebody else is."""
+    certified_user: bytes
+    """Whom the certificate it has shown names, percent-encoded; empty for nobody. No header comes into this."""
 
 
 class Attempt:
@@ -132,10 +134,12 @@ class Gate:
         Raises ClientFault for a request that has to be answered with a challenge, or not to be answered at all.
         """
         path = head.path
-        if not self._everywhere and b"login" not in path and b"%" not in path:
-            return b""
         if client.trusted and self._header is not None and (user := self._named(head)):
             return user
+        if client.certified_user:
+            return client.certified_user
+        if not self._everywhere and b"login" not in path and b"%" not in path:
+            return b""
         project, at_login = self._place(path)
         required = "*" in self._required or project in self._required
         if not (at_login or required):
@@ -178,11 +182,12 @@ class Gate:
 
     def line_up(self, attempt: Attempt) -> None:
         """Decide an attempt now, or when its time has come; refuse it if that is too far."""
+        if len(self._waiting) >= WAITING_LIMIT:
+            # Not this address's doing, so nothing is held against it, nor logged where fail2ban would read it.
+            attempt.tell(ClientFault(503, "Too many logins wait at the moment. Please try again."))
+            return
         self._waiting[attempt] = None
-        if len(self._waiting) > WAITING_LIMIT:
-            self._refuse(attempt)
-        else:
-            self._go_on(attempt)
+        self._go_on(attempt)
 
     def leave(self, attempt: Attempt) -> None:
         """Forget an attempt, if it still waits for its time."""

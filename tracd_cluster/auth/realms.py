@@ -22,9 +22,6 @@ from tracd_cluster.auth.throttle import FREE_FAILURES
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.settings import AuthEntry
 
-REMEMBERED = 10_000
-"""Right passwords remembered for each file."""
-
 
 @dataclass(frozen=True, slots=True)
 class Granted:
@@ -135,11 +132,13 @@ class Remembered:
 class BasicRealm:
     """Users in an htpasswd file, whose hashes are slow to check; right passwords are remembered for a while.
 
-    ``_remembered`` has the users whose passwords were found right, those found longest ago first. Requests that ask
-    the same at the same time, as browsers do, wait for one check together.
+    ``_remembered`` has the users whose passwords were found right, ``limit`` at the most, those found longest ago
+    first. Requests that ask the same at the same time, as browsers do, wait for one check together.
     """
 
-    def __init__(self, entry: AuthEntry, secret: bytes, remember: float, verifier: Verifier) -> None:
+    def __init__(
+        self, entry: AuthEntry, secret: bytes, remember: float, verifier: Verifier, limit: int = 10_000
+    ) -> None:
         self._realm = entry.realm
         self._secret = secret
         self._time = remember
@@ -147,6 +146,7 @@ class BasicRealm:
         self._file: PasswordFile[Htpasswd] = PasswordFile(entry.file, parse_htpasswd)
         self._version = self._file.version
         self._hashes = self._usable()
+        self._limit = limit
         self._remembered: OrderedDict[str, Remembered] = OrderedDict()
         self._waiting: dict[bytes, list[Told]] = {}
 
@@ -230,5 +230,5 @@ class BasicRealm:
     def _remember(self, user: str, remembered: Remembered) -> None:
         self._remembered[user] = remembered
         self._remembered.move_to_end(user)
-        if len(self._remembered) > REMEMBERED:
+        if len(self._remembered) > self._limit:
             self._remembered.popitem(last=False)

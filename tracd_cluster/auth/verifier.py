@@ -23,13 +23,18 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tracd_cluster.signals import held_for_child
+
 PROGRAM = (sys.executable, "-m", "tracd_cluster.auth.verifying")
 
-LINE_LIMIT = 200
-"""Checks in line; at four a second for each process, nobody at the end of a longer line would wait."""
+LINE_LIMIT = 80
+"""Checks in line; at four a second for each process, a browser would have given up before the end of a longer one."""
 
-CHECK_TIMEOUT = 20.0
-"""Seconds one check may take; a hash may ask for any amount of work, but a process busy for hours checks nothing."""
+CHECK_TIMEOUT = 60.0
+"""Seconds one check may take; a hash may ask for any amount of work, but a process busy for hours checks nothing.
+
+A usual hash takes a quarter of a second, and on a machine that has no time left twenty times that.
+"""
 
 _ANSWER = re.compile(rb"[01]\n?")
 """An answer, or the beginning of one."""
@@ -96,7 +101,8 @@ class Verifier:
     def _start_process(self) -> None:
         process = _Process(self._reactor, self._go_on, self._ended)
         try:
-            self._reactor.spawnProcess(process, self._program[0], self._program, env=None)
+            with held_for_child():
+                self._reactor.spawnProcess(process, self._program[0], self._program, env=None)
         except OSError as error:
             log.error("No process can be started to check passwords: {error}", error=error)
             while not self._processes and self._line:
@@ -134,9 +140,7 @@ class _Process(ProcessProtocol):
 
     transport: Any
 
-    def __init__(
-        self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]
-    ) -> None:
+    def __init__(self, reactor: Any, free: Callable[[], None], ended: Callable[[_Process, str], None]) -> None:
         self.check: Check | None = None
         self.done = 0
         self._answer = b""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from tracd_cluster.auth.gate import Attempt
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.https_url import moved
 from tracd_cluster.front.target import check_host, inside
 from tracd_cluster.rewrite import forwarded
 
@@ -29,12 +30,16 @@ class Origin(Protocol):
     """Our own end: host and port."""
     identity: bytes
     """The lines that tell a worker of all this."""
+    certified_user: bytes
+    """Whom its certificate names, percent-encoded; empty for nobody."""
+    redirect_port: int
+    """The HTTPS port where everything is, for those who came by plain HTTP; 0 if this is the right one."""
 
 
 class ForwardedOrigin:
     """The origin of a request that a trusted proxy has passed on."""
 
-    __slots__ = ("address", "here", "identity", "scheme", "trusted")
+    __slots__ = ("address", "certified_user", "here", "identity", "redirect_port", "scheme", "trusted")
 
     def __init__(self, proxy: Origin, said: forwarded.Forwarded) -> None:
         self.address = said.address or proxy.address
@@ -42,6 +47,9 @@ class ForwardedOrigin:
         self.scheme = said.scheme or proxy.scheme
         self.here = proxy.here
         self.identity = identity_lines(self.scheme, self.here, self.address, 0)
+        # A certificate on this connection is the proxy's own, and says nothing of the client.
+        self.certified_user = b""
+        self.redirect_port = proxy.redirect_port if self.scheme == b"http" else 0
 
 
 class Admission:
@@ -72,6 +80,8 @@ def admit(front: Front, client: Origin, head: Head) -> Admission:
             admission.origin = client = _origin(front, client, head)
         if front.hosts is not None:
             front.hosts.check(head.host, client.scheme, head.target)
+        if client.redirect_port:
+            raise moved(head.host, client.redirect_port, head.target)
         if front.base_path:
             _check_base_path(front.base_path, head)
         if front.gate is not None:

@@ -60,6 +60,9 @@ class Connection(Protocol):
         self._close_later = False
         self._send: Callable[[bytes], int] | None = None
         """The plain socket's own ``send``, for as long as it has taken all that was written."""
+        self.standing = front.standing[scheme]
+        self.redirect_port = front.redirect_port if scheme == b"http" else 0
+        self.certified_user = b""
         self.paused = False
         self.identity = b""
         self.address = ""
@@ -213,7 +216,7 @@ class Connection(Protocol):
             self._say_refusal(fault)
 
     def _say_refusal(self, fault: ClientFault) -> None:
-        self.write(pages.page(fault.status, fault.reason, date_line=self._front.date_line, connection=CLOSE))
+        self.write(pages.page(fault.status, fault.reason, date_line=self.standing.lines, connection=CLOSE))
         self._close(unread=True)
 
     # -- the journey's side

@@ -20,10 +20,10 @@ METHODS = SAFE | {b"POST", b"PUT", b"DELETE", b"PATCH"} | {
 class Head:
     """The checked head of one request.
 
-    ``target`` is in origin-form, or ``*``; ``path`` is its part before the query. ``lines`` are header lines
-    for the worker, that of ``host`` first; ``length`` is the Content-Length (bytes), 0 without; ``keep_alive`` says
-    whether the client wants the connection to stay open. ``authorization`` is what it says of itself, and ``claims``
-    what it says of somebody else: only a trusted proxy may.
+    ``target`` is in origin-form, or ``*``; ``path`` is its part before the query; ``host`` is None only for HTTP/1.0.
+    ``lines`` are header lines for the worker, Host first; ``length`` is the Content-Length (bytes), 0 without;
+    ``keep_alive`` says whether the client wants the connection to stay open. ``authorization`` is what it says of
+    itself, and ``claims`` what it says of somebody else: only a trusted proxy may.
     """
 
     __slots__ = (
@@ -61,8 +61,8 @@ class Head:
                 check_host(host)
             self.path = check_path(target)
         self.target = target
-        self.lines = found.lines
         self.host = host
+        self.lines = found.lines
         if host is not None:
             self.lines.insert(0, b"Host: %b\r\n" % host)
         self.authorization = found.authorization

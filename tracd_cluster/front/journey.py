@@ -29,7 +29,7 @@ from tracd_cluster.front import pages
 from tracd_cluster.front.admission import Origin, admit
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.reply import Reply
+from tracd_cluster.front.reply import Reply, Standing
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -48,6 +48,7 @@ WRITE_SIZE = 64 * 1024
 class Client(Origin, Protocol):
     """The connection a journey answers to."""
 
+    standing: Standing
     paused: bool
     """The client does not take what has been written."""
     deadline: float
@@ -101,6 +102,7 @@ class Journey:
         if body.size + len(data) > self._front.max_body:
             raise ClientFault(413, f"A request body may have {self._front.max_body} bytes at the most.")
         if self._admission.own is not None:
+            body.size += len(data)  # counted for the limit, and not kept
             return
         try:
             body.write(data)
@@ -115,7 +117,7 @@ class Journey:
             self._answer_page(admission.own)
         elif self.head.path == b"*":
             connection = self._reply.connection_line(self._front.draining)
-            self._finish(pages.options(date_line=self._front.date_line, connection=connection))
+            self._finish(pages.options(date_line=self._client.standing.lines, connection=connection))
         elif admission.attempt is not None:
             # The gate's own limits bound this wait.
             self._client.deadline = self._front.never
@@ -177,7 +179,7 @@ class Journey:
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
-            out = self._reply.begin(reader, pieces, self._front.date_line, self._front.draining)
+            out = self._reply.begin(reader, pieces, self._client.standing, self._front.draining)
         if reader.ended:
             self._lane = None
             if reader.failed:
@@ -234,7 +236,7 @@ class Journey:
             pages.page(
                 status_of(error),
                 pages.sentence(error),
-                date_line=self._front.date_line,
+                date_line=self._client.standing.lines,
                 connection=connection,
                 lines=error.lines if isinstance(error, ClientFault) else b"",
                 no_body=self.no_body,

@@ -27,17 +27,18 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.connection import Connection
+from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.journey import Journey
 from tracd_cluster.front.proxied import ProxiedFactory
-from tracd_cluster.front.tls import ServerContexts
+from tracd_cluster.front.reply import Standing
+from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings import FrontSettings
 
 log = Logger()
@@ -77,7 +78,13 @@ class Front(service.Service):
         self.harden_cookies = settings.harden_cookies
         self.base_path = settings.base_path.encode("ascii")
         self.keep_alive = settings.keep_alive
-        self._scheme = b"http" if settings.certificate is None else b"https"
+        self.redirect_port = settings.redirect_port
+        hsts = settings.tls.hsts if settings.tls is not None else 0
+        self.standing = {
+            b"http": Standing(),
+            b"https": Standing(b"Strict-Transport-Security: max-age=%d\r\n" % hsts if hsts else b""),
+        }
+        self.contexts = Contexts(settings.tls) if settings.tls is not None else None
         self.max_body = settings.max_body
         self.body_memory = settings.body_memory
         self.answer_memory = settings.answer_memory
@@ -112,6 +119,8 @@ class Front(service.Service):
         if int(now) != self._second:
             self._second = int(now)
             self.date_line = b"Date: %b\r\n" % formatdate(now, usegmt=True).encode("ascii")
+            for standing in self.standing.values():
+                standing.tick(self.date_line)
 
     def _sweep_safely(self) -> None:
         """Sweep, and go on sweeping whatever happens: without it time would stand still."""
@@ -136,19 +145,34 @@ class Front(service.Service):
             journey.timed_out()
         if self.draining:
             self._sweep_draining(now)
+        elif self.contexts is not None:
+            self.contexts.look(now)
 
     # -- ports
 
     def privilegedStartService(self) -> None:  # noqa: N802
-        """Read the certificate and open the ports; raise StartError when one of them cannot be opened."""
-        factory: IProtocolFactory = ClientFactory(self, self._scheme)
-        if self.settings.certificate is not None:
-            contexts = ServerContexts(self.settings.certificate, self.settings.key)
-            factory = TLSMemoryBIOFactory(contexts, False, factory)
-        if self.settings.proxy_protocol:
-            factory = ProxiedFactory(factory, self.trusts)
+        """Read certificates and open the ports; raise StartError when that cannot be."""
+        if self.contexts is not None:
+            for fault in self.contexts.read(self._reactor.seconds()):
+                log.error("{fault}; it is not served", fault=fault)
         for description in self.settings.endpoints:
-            self.open_port(description, factory)
+            self.open_port(description, self._proxied(ClientFactory(self, b"http")))
+        if self.contexts is not None:
+            factory = self._proxied(self.encrypted(self.contexts))
+            for description in self.settings.secure_endpoints:
+                self.open_port(description, factory)
+
+    def _proxied(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """Have a PROXY line read before anything else, if there has to be one."""
+        return ProxiedFactory(factory, self.trusts) if self.settings.proxy_protocol else factory
+
+    def encrypted(self, contexts: Contexts) -> EncryptedFactory:
+        """Make what makes the connections of encrypted ports."""
+        tls = self.settings.tls
+        names = tls.client_cert_user if tls is not None else None
+        return EncryptedFactory(
+            contexts, lambda: Connection(self, b"https"), lambda: self.date_line, lambda: self.now, names
+        )
 
     def open_port(self, description: str, factory: IProtocolFactory) -> None:
         """Open one port; raise StartError that says why it cannot be opened."""
@@ -169,9 +193,11 @@ class Front(service.Service):
 
     def addresses(self) -> list[str]:
         """Give the addresses that are listened on, in tracd's words (trac/web/standalone.py, serve)."""
-        scheme, path = self._scheme.decode(), self.settings.base_path.lstrip("/")
-        opened = zip(self.settings.endpoints, self.ports, strict=True)
-        return [_shown(port.getHost(), _name_in(description), scheme, path) for description, port in opened]
+        path = self.settings.base_path.lstrip("/")
+        described = [("http", each) for each in self.settings.endpoints]
+        described += [("https", each) for each in self.settings.secure_endpoints]
+        opened = zip(self.ports, described, strict=True)
+        return [_shown(port.getHost(), _name_in(where), scheme, path) for port, (scheme, where) in opened]
 
     # -- connections
 

@@ -11,6 +11,25 @@ CLOSE = b"Connection: close\r\n"
 KEEP_ALIVE = b"Connection: keep-alive\r\n"
 
 
+class Standing:
+    """Whole lines that every answer of a port has now: its Date, and where it is encrypted, that it always is.
+
+    ``lasting`` are those without the Date, which some workers write themselves.
+    """
+
+    __slots__ = ("date_line", "lasting", "lines")
+
+    def __init__(self, lasting: bytes = b"") -> None:
+        self.lasting = lasting
+        self.date_line = b""
+        self.lines = lasting
+
+    def tick(self, date_line: bytes) -> None:
+        """Let a second pass."""
+        self.date_line = date_line
+        self.lines = date_line + self.lasting
+
+
 class Reply:
     """Makes the bytes of one answer. ``begun`` says that its head has been made, ``keep`` that more may follow it."""
 
@@ -32,7 +51,7 @@ class Reply:
             return CLOSE
         return b"" if self._http11 else KEEP_ALIVE
 
-    def begin(self, reader: AnswerReader, pieces: list[bytes], date_line: bytes, draining: bool) -> bytes:
+    def begin(self, reader: AnswerReader, pieces: list[bytes], standing: Standing, draining: bool) -> bytes:
         """Make the head of the answer and what is there of its body, one piece for one write."""
         self.begun = True
         framing = b""
@@ -44,9 +63,9 @@ class Reply:
                 self._chunked = True
             else:
                 self.keep = False
-        connection = self.connection_line(draining)
+        connection = self.connection_line(draining) + standing.lasting
         head = answer_head(
-            reader.status, reader.reason, reader.fields, framing, date_line, connection, self._cookies
+            reader.status, reader.reason, reader.fields, framing, standing.date_line, connection, self._cookies
         )
         if not pieces:
             return head

@@ -40,8 +40,7 @@ def inspect(projects: ProjectSettings, files: list[str]) -> Iterator[Finding]:
     """Give what is wrong with environments, and which of ``files`` cannot be read."""
     for path in files:
         try:
-            with open(path, "rb") as file:
-                file.read(1)
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
         except OSError as error:
             yield "hint", f"changes of {path} will not be noticed: {explain(error)}"
     try:

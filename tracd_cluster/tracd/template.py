@@ -183,10 +183,11 @@ def main() -> int:
 
 def _calm_signals() -> None:
     """Leave Ctrl-C and hang-up, which reach the whole group, to the front; workers inherit this."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Only now: the front holds them back until they are ignored (signals.py).
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _prepare(link: ControlLink, orders: Message) -> Preparation:

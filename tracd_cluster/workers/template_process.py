@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tracd_cluster.settings import PoolSettings
+from tracd_cluster.signals import held_for_child
 from tracd_cluster.workers import control
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.output import Tail
@@ -163,7 +164,7 @@ class TemplateProcess(ProcessProtocol):
         self._grace: IDelayedCall | None = None
         ours, theirs = socket.socketpair()
         try:
-            with theirs, open(os.devnull, "rb") as nothing:
+            with theirs, open(os.devnull, "rb") as nothing, held_for_child():
                 ends: dict[int, int | str] = {0: nothing.fileno(), 1: "r", 2: "r", 3: theirs.fileno()}
                 self._process = reactor.spawnProcess(self, program[0], program, env=None, childFDs=ends)
         except BaseException:

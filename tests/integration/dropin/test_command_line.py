@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.dropin.conftest import MakeProject, StartServer
 from tests.integration.dropin.server import NOBODY, OURS, TRACD, Python, executable, ours_only, run
-from tests.processes import ROOT, free_port
+from tests.processes import ROOT, free_port, wait_until
 
 LONG_OPTION = re.compile(r"--[a-z][a-z0-9-]+")
 SHORT_OPTION = re.compile(r"(?<![\w-])-[a-zA-Z]\b")
@@ -108,7 +108,7 @@ def test_the_start_is_told_and_ctrl_c_is_a_good_end(program: str, start: StartSe
     Without -b, all IPv4 addresses are listened on.
     """
     port = free_port()
-    server = start(program, "-p", str(port), "--base-path", "/trac/", str(project("one")), port=port, path="/trac")
+    server = start(program, "-p", str(port), "--base-path", "/trac/", str(project("one")), port=port, path="/trac/")
     with socket.create_connection(("127.0.0.2", port), timeout=10):
         lines = server.stdout.splitlines()
     assert [
@@ -116,6 +116,14 @@ def test_the_start_is_told_and_ctrl_c_is_a_good_end(program: str, start: StartSe
         f"Serving on 0.0.0.0:{port} view at http://127.0.0.1:{port}/trac",
     ] == lines[:2]
     assert 0 == server.interrupt()
+    assert "Traceback" not in server.stderr
+
+
+def test_ctrl_c_at_the_start(program: str, start: StartServer, project: MakeProject) -> None:
+    """Ctrl-C just when the start has been told is as good an end, and nothing else is said about it."""
+    server = start(program, str(project("one")), path="")
+    wait_until(lambda: "Serving on" in server.stdout, 20, "the start")
+    assert 0 == server.interrupt(), server.stderr
     assert "Traceback" not in server.stderr
 
 

@@ -132,7 +132,7 @@ def test_guessing_gets_slow_and_is_told(mixed: Server) -> None:
         return monotonic() - begun
 
     times = [guess() for _ in range(6)]
-    assert times[-1] > 0.9
+    assert times[-1] > 0.7
     begun = monotonic()
     assert mixed.get("/alpha/login", basic("admin", PASSWORD), stranger()).status in (302, 303)
     assert monotonic() - begun < times[-1]

@@ -31,6 +31,7 @@ class Visitor:
 
     address: str = "192.0.2.1"
     trusted: bool = False
+    certified_user: bytes = b""
 
 
 ANN = Visitor()

@@ -170,6 +170,17 @@ def test_expired_ones_leave_and_stay_away() -> None:
     assert not nonces.use(first, 2, START)
 
 
+def test_it_is_proven_by_one_user() -> None:
+    """From the first right response on it speaks for who gave that, and never for anybody else."""
+    nonces = nonces_of()
+    nonce = nonces.issue(REALM, MD5, START)
+    assert not nonces.proven(nonce, "ann")
+    assert nonces.use(nonce, 1, START, "ann")
+    assert nonces.use(nonce, 2, START, "ben")
+    assert (True, False, False) == tuple(nonces.proven(nonce, user) for user in ("ann", "ben", ""))
+    assert not nonces.proven(b"another", "ann")
+
+
 class Replayer(RuleBasedStateMachine):
     """Somebody who keeps all nonces and counts, and tries them again at any time and after any restart."""
 

@@ -18,12 +18,12 @@ from tracd_cluster.settings import AuthEntry
 class Basic:
     """A realm with Basic, and the processes that check for it."""
 
-    def __init__(self, folder: Path, **passwords: str) -> None:
-        self.file = write_htpasswd(folder / "users", passwords or {"ann": "secret"})
+    def __init__(self, folder: Path, limit: int = 10) -> None:
+        self.file = write_htpasswd(folder / "users", {"ann": "secret"})
         self.reactor = ChildReactor()
         self.verifier = Verifier(self.reactor, 1)
         entry = AuthEntry(kind="basic", project="*", file=str(self.file), realm=REALM)
-        self.realm = BasicRealm(entry, b"secret", 300.0, self.verifier)
+        self.realm = BasicRealm(entry, b"secret", 300.0, self.verifier, limit)
 
     def rewrite(self, text: str) -> None:
         """Put another file in place, and let the realm see it."""
@@ -179,6 +179,17 @@ def test_passwords_are_not_kept(one: Basic) -> None:
     [remembered] = one.realm._remembered.values()
     assert b"secret" not in remembered.key
     assert f"Remembered(until={NOW + 300}, tries=5)" == repr(remembered)
+
+
+def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
+    """Whoever was found right longest ago is checked again."""
+    one = Basic(tmp_path, limit=3)
+    hash_ = one.file.read_text().strip().partition(":")[2]
+    one.rewrite("".join(f"{user}:{hash_}\n" for user in "abcd"))
+    for user in "abcad":
+        one.decide(user, "secret")
+        one.reactor.children[0].work()
+    assert [Granted("a"), None, Granted("c"), Granted("d")] == [one.at_once(user, "secret") for user in "abcd"]
 
 
 # -- Digest

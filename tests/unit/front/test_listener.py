@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
+from pathlib import Path
 
 import pytest
+import trustme
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import provider
 
 from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
+from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
-from tracd_cluster.front.listener import SWEEP, _name_in, _shown, _why_not
+from tracd_cluster.front.encrypted import EncryptedFactory
+from tracd_cluster.front.listener import SWEEP, ClientFactory, Front, _name_in, _shown, _why_not
+from tracd_cluster.settings import FrontSettings, TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -99,3 +106,81 @@ def test_addresses_are_told_in_tracds_words() -> None:
     assert "http://localhost:80/" == _shown(four, _name_in("tcp:port=80:interface=localhost:backlog=9"), "http", "")
     assert "http://127.0.0.1:80/" == _shown(four, _name_in("tcp:port=80:interface=127.0.0.1"), "http", "")
     assert "unix:/run/s" == _shown(UNIXAddress("/run/s"), "", "http", "")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address", "expected"),
+    [
+        ([], "127.0.0.1", False),
+        ([], "", False),
+        (["127.0.0.1"], "127.0.0.1", True),
+        (["127.0.0.1"], "127.0.0.2", False),
+        (["10.0.0.0/8", "192.0.2.0/24"], "192.0.2.255", True),
+        (["10.0.0.0/8", "192.0.2.0/24"], "192.0.3.0", False),
+        (["10.0.0.0/8"], "::ffff:10.1.2.3", True),
+        (["10.0.0.0/8"], "::ffff:11.1.2.3", False),
+        (["2001:db8::/32"], "2001:db8:1::2", True),
+        (["2001:db8::/32"], "10.0.0.1", False),
+        (["fe80::/10"], "fe80::1%eth0", True),
+        ([None], "", True),
+        ([None], "127.0.0.1", False),
+        (["0.0.0.0/0"], "", False),
+        (["0.0.0.0/0"], "::1", False),
+        (["::/0", None], "::1", True),
+    ],
+)
+def test_which_clients_may_speak_for_others(trusted: list[str | None], address: str, expected: bool) -> None:
+    """Those in a named network, however the address is written; a Unix socket only if it is named too."""
+    networks = tuple(ipaddress.ip_network(text) if text else None for text in trusted)
+    front, _ = make_front(trusted_proxies=networks)
+    assert expected == front.trusts(address)
+
+
+def test_each_port_is_opened_and_told(tmp_path: Path) -> None:
+    """Every endpoint has its line, with the base path and its own scheme."""
+    pem = tmp_path / "both.pem"
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]
+    settings = FrontSettings(
+        endpoints=("tcp:8080",),
+        secure_endpoints=("tcp:8443", "tcp:8444"),
+        tls=TlsSettings(certificate=str(pem)),
+        base_path="/some/path",
+    )
+    front = Front(settings, 30.0, Balancer(0), reactor)
+    front.privilegedStartService()
+    told = [("http", 8080), ("https", 8443), ("https", 8444)]
+    assert [port for _, port in told] == [port for port, *_ in reactor.tcpServers]
+    expected = [f"0.0.0.0:{port} view at {scheme}://127.0.0.1:{port}/some/path" for scheme, port in told]
+    assert expected == front.addresses()
+    factories = [type(factory) for _, factory, *_ in reactor.tcpServers]
+    assert [ClientFactory, EncryptedFactory, EncryptedFactory] == factories
+
+
+def test_a_certificate_is_read_before_a_port_is_opened(tmp_path: Path) -> None:
+    """A start that fails has not taken a single client."""
+    reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]
+    settings = FrontSettings(tls=TlsSettings(certificate=str(tmp_path / "gone.pem")))
+    with pytest.raises(StartError, match=r"cannot read .*gone\.pem"):
+        Front(settings, 30.0, Balancer(0), reactor).privilegedStartService()
+    assert [] == reactor.tcpServers
+
+
+def test_without_keep_alive_every_answer_is_the_last() -> None:
+    """As tracd --http10: one request, one connection."""
+    front, _ = make_front(keep_alive=False)
+    front.balancer.add(FakeLane(front).always_ok())
+    wire = Wire(front).feed(GET)
+    assert b"\r\nConnection: close\r\n" in wire.take()
+    assert wire.closed
+
+
+def test_workers_hear_how_a_client_has_come() -> None:
+    """Scheme and address of ours, and whose request it is."""
+    for scheme in (b"http", b"https"):
+        front, _ = make_front()
+        lane = FakeLane(front).always_ok()
+        front.balancer.add(lane)
+        Wire(front, scheme).feed(GET)
+        assert b"Tracd-Cluster-Server: %b 127.0.0.1 8000\r\n" % scheme in lane.heads[0]
+        assert b"Tracd-Cluster-Client: 10.0.0.1 51234\r\n" in lane.heads[0]

@@ -90,3 +90,16 @@ def test_workers_of_a_generation_are_those_alive() -> None:
     assert [table.workers[2, 1]] == table.workers_of(1)
     assert [] == table.workers_of(2)
     table.check()
+
+
+def test_the_files_are_those_of_the_newest_generation_that_got_ready() -> None:
+    """A change is looked for in what runs; one that is still starting has not said yet what it consists of."""
+    table = table_after(StartTemplate(1))
+    assert ((), ()) == (table.files(), table.base_urls())
+    table.templates[1].files, table.templates[1].base_urls = ("/a.py",), ("http://a/",)
+    table.templates[1].get_ready(101.0)
+    table.apply(StartTemplate(2), DESIRED, 101.0)
+    assert (("/a.py",), ("http://a/",)) == (table.files(), table.base_urls())
+    table.templates[2].files = ("/a.py", "/b.py")
+    table.templates[2].get_ready(102.0)
+    assert (("/a.py", "/b.py"), ()) == (table.files(), table.base_urls())
