@@ -116,6 +116,7 @@ class Cluster(service.Service):
             self.watch = Watch(reactor, self.supervisor.table.files, self.supervisor.new_generation, in_thread)
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
+        self.front.learn_hosts()
         return Lane(sock, name, lost, self._reactor, self.balancer)
 
     def privilegedStartService(self) -> None:  # noqa: N802
