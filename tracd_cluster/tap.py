@@ -138,6 +138,7 @@ class Cluster(service.Service):
         return Supervisor(pool, self.balancer, reactor, open_lanes, self._fatal, launch)
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
+        self.front.learn_hosts()
         return Lane(sock, name, lost, self._reactor, self.balancer)
 
     def privilegedStartService(self) -> None:  # noqa: N802
