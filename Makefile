@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --editable
 
 # What the integration tests need of the operating system.
-TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban
+TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban testssl=testssl.sh
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration bench clean

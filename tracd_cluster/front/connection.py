@@ -85,6 +85,8 @@ class Connection(Protocol):
         if isinstance(transport, Server) and not transport.TLS:
             self._send = transport.getHandle().send
         self.address = getattr(transport.getPeer(), "host", "")
+        if not self.address:
+            self.redirect_port = 0  # a Unix socket: a server in front, whose client would be sent round in circles
         self.trusted = self._front.trusts(self.address)
         self.identity = self._front.identity_lines(self._scheme, transport)
         transport.registerProducer(self, True)
