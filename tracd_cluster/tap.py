@@ -35,9 +35,15 @@ from tracd_cluster.check import check
 from tracd_cluster.config import configure
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.front.listener import Front
+from tracd_cluster.servers.choice import LeastLoaded
+from tracd_cluster.servers.pool import Servers
+from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings import ProcessSettings, Settings
+from tracd_cluster.upstream.commands import command_lanes
 from tracd_cluster.upstream.lane import Lane
 from tracd_cluster.values import processors
+from tracd_cluster.workers.command import CommandTemplate
+from tracd_cluster.workers.lanes import OpenLanes, open_pairs, open_to_port
 from tracd_cluster.workers.recycling import recycling_of
 from tracd_cluster.workers.resizing import resizing_of
 from tracd_cluster.workers.supervisor import Supervisor
@@ -106,20 +112,46 @@ class Cluster(service.Service):
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
-        self.balancer = Balancer(settings.front.queue, clock=reactor.seconds)
+        idle = LeastLoaded()
+        choice = idle if settings.foreign.upstreams else None
+        self.balancer = Balancer(settings.front.queue, idle=choice, clock=reactor.seconds)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
-        self.supervisor = Supervisor(settings.pool, self.balancer, reactor, self._open_lane, self._fatal)
-        self.front.base_urls = self.supervisor.table.base_urls
+        self.supervisor: Supervisor | Servers
+        if settings.foreign.upstreams:
+            resolver = partial(make_resolver, settings.foreign.resolver, reactor)
+            self.supervisor = Servers(settings.foreign, self.balancer, idle, reactor, resolver)
+        else:
+            self.supervisor = self._make_supervisor()
+            self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
-        self.resizing = resizing_of(settings.pool, self.supervisor, self.balancer, reactor)
+        self.minders = self._make_minders()
+
+    def _make_minders(self) -> list[service.Service]:
+        """Make those who look now and then whether the pool should change; nobody does for servers elsewhere."""
+        pool, supervisor, reactor = self._settings.pool, self.supervisor, self._reactor
+        if not isinstance(supervisor, Supervisor):
+            return []
         in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-        self.recycling = recycling_of(settings.pool, self.supervisor, reactor, in_thread)
-        self.watch: Watch | None = None
-        if settings.process.auto_reload:
-            self.watch = Watch(reactor, self.supervisor.table.files, self.supervisor.new_generation, in_thread)
+        resizing = resizing_of(pool, supervisor, self.balancer, reactor)
+        recycling = recycling_of(pool, supervisor, reactor, in_thread)
+        watch = None
+        if self._settings.process.auto_reload:
+            watch = Watch(reactor, supervisor.table.files, supervisor.new_generation, in_thread)
+        return [one for one in (watch, resizing, recycling) if one is not None]
+
+    def _make_supervisor(self) -> Supervisor:
+        pool, foreign, reactor = self._settings.pool, self._settings.foreign, self._reactor
+        launch = None
+        open_lanes: OpenLanes = partial(open_pairs, pool.threads, self._open_lane)
+        if pool.command is not None:
+            launch = partial(CommandTemplate, reactor, pool.command)
+            open_lane = command_lanes(pool.command, foreign, self.balancer, reactor)
+            open_lanes = partial(open_to_port, pool.threads, open_lane)
+        return Supervisor(pool, self.balancer, reactor, open_lanes, self._fatal, launch)
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
+        self.front.learn_hosts()
         return Lane(sock, name, lost, self._reactor, self.balancer)
 
     def privilegedStartService(self) -> None:  # noqa: N802
@@ -132,6 +164,7 @@ class Cluster(service.Service):
             if settings.auth.wanted:
                 secret = read_secret(settings.auth.secret_file)
                 self.front.gate = Gate(settings.auth, secret, self._reactor.seconds(), self.verifier)
+            self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:
@@ -152,13 +185,9 @@ class Cluster(service.Service):
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
-        for minder in self._minders():
+        for minder in self.minders:
             minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
-
-    def _minders(self) -> list[service.Service]:
-        """Give those who look now and then whether the pool should change."""
-        return [one for one in (self.watch, self.resizing, self.recycling) if one is not None]
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
         """Say a line that scripts look for: alone on its stream where the log leaves that free, else in the log."""
@@ -172,7 +201,7 @@ class Cluster(service.Service):
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
-        for minder in self._minders():
+        for minder in self.minders:
             minder.stopService()  # type: ignore[no-untyped-call]
         stopping = self.front.stopService()
         stopping.addCallback(lambda _: self.supervisor.stopService())

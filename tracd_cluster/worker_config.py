@@ -36,7 +36,11 @@ def pool_sizes(values: dict[str, Any], memory_told: str = "/proc/self/status") -
 
 
 def idle_sizes(values: dict[str, Any]) -> list[str]:
-    """Say which options do nothing because the number of workers is fixed."""
+    """Say which options do nothing, because the number of workers is fixed or there are none here."""
+    if values["upstream"]:
+        given = [key for key in ("max_requests", "max_memory", "worker_lifetime") if values[key] is not None]
+        names = " and ".join(f"--{key.replace('_', '-')}" for key in given)
+        return [f"{names} do nothing with --upstream: there are no workers here"] if given else []
     least, most = values["workers"]
     defaults = PoolSettings()
     fixed = least == most

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class RunningTemplate(Protocol):
     """A template's process, and through it those of its workers."""
 
-    pid: int
+    @property
+    def pid(self) -> int | None: ...
 
     def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
 

@@ -26,7 +26,7 @@ from tracd_cluster.workers import control, report, steps
 from tracd_cluster.workers.chronicle import Chronicle
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.lane_table import LaneTable
-from tracd_cluster.workers.lanes import OpenLane, WorkerLanes
+from tracd_cluster.workers.lanes import OpenLanes
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.running import Launch, RunningTemplate
 from tracd_cluster.workers.steps import Desired, Step
@@ -46,8 +46,8 @@ log = Logger()
 class Supervisor(Service):
     """Starts the workers, watches them, replaces them, and ends them.
 
-    ``fatal`` is called at most once, with a message for the operator, when the first start fails. ``launch`` is for
-    tests, which then need no more of the reactor than its clock.
+    ``fatal`` is called at most once, with a message for the operator, when the first start fails. ``launch`` starts
+    templates that are not of our own kind; with it no more of the reactor is needed than its clock.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Supervisor(Service):
         settings: PoolSettings,
         balancer: Balancer,
         reactor: Any,
-        open_lane: OpenLane,
+        open_lanes: OpenLanes,
         fatal: Callable[[str], None],
         launch: Launch | None = None,
     ) -> None:
@@ -69,11 +69,10 @@ class Supervisor(Service):
         )
         self.lanes = LaneTable(balancer)
         self.chronicle = Chronicle(self.desired, self.table, self._give_up)
-        self._threads = settings.threads
         self._balancer = balancer
         self._clock: IReactorTime = reactor
         self._launch: Launch = launch or partial(TemplateProcess, reactor, settings)
-        self._open_lane = open_lane
+        self._open_lanes = open_lanes
         self._fatal: Callable[[str], None] | None = fatal
         self._processes: dict[int, RunningTemplate] = {}
         self._timer: IDelayedCall | None = None
@@ -291,9 +290,7 @@ class Supervisor(Service):
     def _fork(self, worker: Worker) -> None:
         key = worker.key
         try:
-            lanes = WorkerLanes(
-                self._threads, f"worker {worker.number}", self._open_lane, partial(self._lane_lost, key)
-            )
+            lanes = self._open_lanes(f"worker {worker.number}", partial(self._lane_lost, key))
             self.lanes.put(key, lanes)
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
