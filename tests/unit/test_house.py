@@ -42,6 +42,7 @@ IO_MODULES = {
     "auth/verifier.py",
     "check.py",
     "front/listener.py",
+    "front/ports.py",
     "front/connection.py",
     "upstream/lane.py",
     "workers/lanes.py",
