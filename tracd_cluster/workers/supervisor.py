@@ -11,10 +11,9 @@ are withdrawn for good and closed: when it is terminated, when one of them is lo
 from __future__ import annotations
 
 import signal
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -30,31 +29,13 @@ from tracd_cluster.workers.lanes import OpenLane, WorkerLanes
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.steps import Desired, Step
 from tracd_cluster.workers.table import Table
-from tracd_cluster.workers.template_process import Owner, TemplateProcess
+from tracd_cluster.workers.template_process import Launch, RunningTemplate, TemplateProcess
 from tracd_cluster.workers.worker import FREE_STRIKES, Life, Worker, WorkerKey
 
 LOST_GRACE = 1.0
 """Seconds in which a worker that lost a lane may end by itself, so that its own status is seen and not ours."""
 
 log = Logger()
-
-
-class RunningTemplate(Protocol):
-    """A template's process, as the supervisor uses it."""
-
-    pid: int
-
-    def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
-
-    def signal_worker(self, number: int, signal_number: int) -> None: ...
-
-    def quit(self) -> None: ...
-
-    def kill(self) -> None: ...
-
-
-Launch = Callable[[int, Owner], RunningTemplate]
-"""Starts the template of a generation, which tells the owner what becomes of it; raises OSError if it cannot."""
 
 
 class Supervisor(Service):
@@ -130,10 +111,15 @@ class Supervisor(Service):
         self.desired.generation = max(self.desired.generation, newest) + 1
         self._turn()
 
+    def drain(self, worker: Worker) -> None:
+        """Have a ready worker end after the requests it has, and another one in its place."""
+        self.table.apply(steps.Drain(*worker.key), self.desired, self._clock.seconds())
+        self._drain(worker)
+        self._turn()
+
     def snapshot(self) -> dict[str, object]:
         """Give the table as plain values, for a status page."""
-        served = {key: lanes.served for key, lanes in self._lanes.items()}
-        return report.snapshot(self.desired, self.table, served, self._clock.seconds())
+        return report.snapshot(self.desired, self.table, self._lanes, self._clock.seconds())
 
     # -- what the templates tell (Owner)
 
@@ -151,6 +137,7 @@ class Supervisor(Service):
         template = self.table.templates[generation]
         asked, was_ready = template.asked_to_end, template.ready_at is not None
         text = report.template_ended(template, ending)
+        template.told = "" if asked else text
         template.end(self._clock.seconds(), ending.from_outside and not template.killed)
         then = report.next_template(template, self.table, self.desired)
         if ending.failed is not None and ending.failed.traceback:
