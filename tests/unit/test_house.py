@@ -28,13 +28,14 @@ MAY_IMPORT = {
     "workers": {"errors", "settings", "balancer", "signals"},
     "tracd": {"settings"},
     "passwd": {"errors", "auth"},
+    "operating": {"errors", "settings", "config", "balancer", "front", "workers"},
     "check": {"errors", "settings", "auth", "balancer", "front", "privileges"},
     "privileges": {"errors"},
     "tap": {
         "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "check",
-        "privileges", "signals",
+        "privileges", "signals", "operating",
     },
-    "cli": {"errors", "settings", "config", "passwd"},
+    "cli": {"errors", "settings", "config", "passwd", "operating"},
 }
 """Room -> the rooms it may know. ``front`` and ``workers`` never meet but in ``balancer``."""
 
@@ -44,6 +45,12 @@ IO_MODULES = {
     "front/listener.py",
     "front/ports.py",
     "front/connection.py",
+    "operating/activation.py",
+    "operating/control_socket.py",
+    "operating/ctl.py",
+    "operating/predecessor.py",
+    "operating/successor.py",
+    "operating/systemd.py",
     "upstream/lane.py",
     "workers/lanes.py",
     "workers/output.py",
