@@ -63,7 +63,7 @@ class Commands:
             case "stop":
                 return self._end()
             case "upgrade":
-                return self._succeed()
+                return self._succeed(request)
             case _:
                 return self._status()
 
@@ -152,10 +152,12 @@ class Commands:
         while True:
             yield "stopping"
 
-    def _succeed(self) -> Work:
+    def _succeed(self, request: Request) -> Work:
         upgrade = self._upgrade()
         if isinstance(upgrade, str):
             return End(1, upgrade)
+        if not request.wait:
+            return End(0, upgrade.state)
         while upgrade.outcome is None:
             yield upgrade.state
         return upgrade.outcome
