@@ -12,9 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
-import pytest
-
 from tests.processes import FROM_TREE, ProcessTree, free_port, wait_until
 
 PROGRAM = (sys.executable, "-m", "tracd_cluster.cli")
@@ -28,7 +25,10 @@ def ctl(*words: str, environment: Mapping[str, str] | None = None) -> subprocess
 
 
 class Daemon:
-    """One service in the background, on a loopback port, with pidfile, log and control socket in ``folder``."""
+    """One service in the background, on a loopback port, with pidfile, log and control socket in ``folder``.
+
+    It is told where to listen, unless ``port`` says that it is told otherwise.
+    """
 
     def __init__(
         self,
@@ -37,14 +37,16 @@ class Daemon:
         environment: Mapping[str, str] | None = None,
         program: tuple[str, ...] = PROGRAM,
         daemonize: bool = True,
+        port: int | None = None,
+        **how: Any,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.pidfile, self.log_file, self.socket = folder / "pid", folder / "log", folder / "ctl"
         files = ["--logfile", str(self.log_file), "--control", str(self.socket)]
-        where = ["-b", "127.0.0.1", "-p", str(self.port)]
+        where = [] if port else ["-b", "127.0.0.1", "-p", str(self.port)]
         background = ["-d", "--pidfile", str(self.pidfile)] if daemonize else []
         words = [*program, *background, *files, *where, *arguments]
-        self.tree = ProcessTree(words, folder / "output", environment)
+        self.tree = ProcessTree(words, folder / "output", environment, **how)
         if daemonize:
             assert 0 == self.tree.wait(30), f"{self.output}\n{self.log}"
 
@@ -126,11 +128,3 @@ def running(folder: Path, *arguments: str, **how: Any) -> Iterator[Daemon]:
         yield daemon
     finally:
         daemon.kill()
-
-
-def children_of(pid: int) -> list[psutil.Process]:
-    """Give the running children of a process."""
-    return [child for child in psutil.Process(pid).children() if child.status() != psutil.STATUS_ZOMBIE]
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc here")

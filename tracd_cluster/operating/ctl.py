@@ -54,6 +54,15 @@ class Unreachable(Exception):
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says, and give the exit status."""
     options = make_parser().parse_args(arguments)
+    try:
+        return _carry_out(options)
+    except BrokenPipeError:
+        # Whoever reads has read enough. Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _carry_out(options: argparse.Namespace) -> int:
     number = 0
     if name := COMMANDS[options.command]:
         text = options.number or ""
@@ -76,6 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         print(render(end.report))  # noqa: T201
     elif end.say:
         print(printable(end.say), file=sys.stdout if end.status == DONE else sys.stderr)
+    sys.stdout.flush()
     return end.status
 
 

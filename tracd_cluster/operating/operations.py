@@ -140,7 +140,11 @@ class Operations:
 
     def _default_path(self) -> str:
         base = places.base_for(os.environ, os.geteuid())
-        name = places.name_of(self._cluster.front.descriptions[0], os.getpid())
+        front = self._cluster.front
+        description = front.descriptions[0]
+        if description.startswith("systemd:"):
+            description = places.description_of(front.ports[0].getHost())
+        name = places.name_of(description, os.getpid())
         return os.path.join(base, name, places.SOCKET)
 
     def start(self) -> None:

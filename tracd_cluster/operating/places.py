@@ -15,6 +15,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from typing import Any
 
 from tracd_cluster.errors import StartError
 
@@ -42,6 +43,15 @@ def name_of(description: str, pid: int) -> str:
     return _ODD.sub("-", text).strip("-.")[-LONGEST_NAME:] or "service"
 
 
+def description_of(address: Any) -> str:
+    """Describe a socket by where it is, as we would have if it had been ours to open."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return f"unix:address={os.fsdecode(address.name or b'')}"
+    anywhere = host in ("0.0.0.0", "::")  # noqa: S104 - a comparison
+    return f"tcp:port={address.port}" + ("" if anywhere else f":interface={host.replace(':', chr(92) + ':')}")
+
+
 def base_for(environment: Mapping[str, str], uid: int) -> str:
     """Choose where a service of this user has its folder."""
     if runtime := environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
@@ -54,8 +64,10 @@ def base_for(environment: Mapping[str, str], uid: int) -> str:
 
 
 def bases_to_search(environment: Mapping[str, str], uid: int) -> list[str]:
-    """Give where services may be that this user may speak to; root's include those of systemd."""
-    found = [base_for(environment, uid), "/run/tracd-cluster"]
+    """Give where services may be that this user may speak to; what systemd runs for a service finds that one."""
+    if environment.get("RUNTIME_DIRECTORY", ""):
+        return [base_for(environment, uid)]
+    found = ["/run/tracd-cluster"]
     if runtime := environment.get("XDG_RUNTIME_DIR", ""):
         found.append(os.path.join(runtime, "tracd-cluster"))
     found.append(f"/tmp/tracd-cluster-{uid}")  # noqa: S108
