@@ -288,6 +288,21 @@ def test_a_log_is_never_rotated_by_us(tmp_path: Path) -> None:
 # -- stopping
 
 
+def test_a_stop_can_be_watched(tmp_path: Path) -> None:
+    """While the last requests end, the status says which; --no-wait does not wait for them."""
+    with running(tmp_path, *APPLICATION, "--workers", "1") as daemon:
+        daemon.wait_until_ready(1)
+        with hanging(daemon):
+            wait_until(lambda: "/hang" in daemon.ctl("status").stdout, 10, "the page in the status")
+            done = daemon.ctl("--no-wait", "stop")
+            assert (0, "the service is stopping\n") == (done.returncode, done.stdout)
+            status = daemon.ctl("status").stdout
+            assert "\nstopping\n" in status
+            assert "GET /hang" in status
+            os.kill(daemon.pid, signal.SIGTERM)
+            daemon.assert_nothing_left()
+
+
 def test_stop_waits_for_the_end_and_serves_on_for_a_while(tmp_path: Path) -> None:
     """With --drain-delay clients are still let in; asked a second time, it does not wait."""
     with running(tmp_path, *APPLICATION, "--workers", "1", "--drain-delay", "30") as daemon:

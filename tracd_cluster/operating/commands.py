@@ -48,6 +48,8 @@ class Commands:
         self._stop = stop
         self._upgrade = upgrade
         self._uptime = uptime
+        self.addresses: list[str] = []
+        """Where the service listens; a port that is closed cannot say so any more."""
 
     def begin(self, request: Request) -> Work:
         """Give the work that a request asks for."""
@@ -80,11 +82,12 @@ class Commands:
             "version": _version(),
             "pid": os.getpid(),
             "seconds": self._uptime(),
-            "addresses": front.addresses(),
+            "addresses": self.addresses,
             "connections": len(front.connections),
             "waiting": self._cluster.balancer.waiting,
             "memory": pss(os.getpid()),
             **found,
+            "stopping": front.withdrawn or found["stopping"],
         }
 
     def _status(self) -> Work:

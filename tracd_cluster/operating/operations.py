@@ -149,6 +149,7 @@ class Operations:
 
     def start(self) -> None:
         """Serve, or wait for our turn."""
+        self._commands.addresses = self._cluster.front.addresses()
         if self._control is not None:
             self._control.start()
             log.info("tracd-cluster ctl reaches this service at {path}", path=self._control.path)
