@@ -78,6 +78,7 @@ class FakeLane:
         self.name = name
         self.served = 0
         self.closed = False
+        self.work: tuple[str, str, str, float] | None = None
         self._lost = lost
         self._answered: Callable[[], None] | None = None
 
@@ -98,6 +99,9 @@ class FakeLane:
 
     def close(self) -> None:
         self.closed = True
+
+    def asked(self) -> tuple[str, str, str, float] | None:
+        return self.work
 
     def give_up(self, error: WorkerFault) -> None:
         self.lose(str(error))

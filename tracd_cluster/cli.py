@@ -15,6 +15,7 @@ from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from tracd_cluster import passwd
 from tracd_cluster.config import load
 from tracd_cluster.errors import ConfigError
+from tracd_cluster.operating import ctl
 from tracd_cluster.settings import ProcessSettings
 
 PROG = "tracd-cluster"
@@ -46,6 +47,8 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments[:1] == ["passwd"]:
         return passwd.main(arguments[1:])
+    if arguments[:1] == ["ctl"]:
+        return ctl.main(arguments[1:])
     try:
         process = load(arguments, PROG).process
         return serve([*twistd_options(process), PROG, *arguments])

@@ -277,6 +277,8 @@ def _process(values: dict[str, Any]) -> ProcessSettings:
         group=group,
         logfile=values["logfile"],
         auto_reload=values["auto_reload"],
+        control=values["control"],
+        drain_delay=values["drain_delay"],
     )
 
 

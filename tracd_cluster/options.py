@@ -24,6 +24,7 @@ DESCRIPTION = (
 )
 EPILOG = """\
 tracd-cluster passwd   makes and changes password files: tracd-cluster passwd --help
+tracd-cluster ctl      shows and steers a running service: tracd-cluster ctl --help
 twistd tracd-cluster   is the same, run by twistd itself: a daemon unless twistd -n is given. All options above stand
                        behind the name. Before it, twistd reads its own: there -b is its debugger, -d a folder to run
                        in, -e an encrypted file, -l a log file, -n the foreground, -p a profile, -r a reactor, -s a
@@ -143,6 +144,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         names=("--logfile",), group="process", read=values.path, metavar="FILE", is_path=True,
         help="where messages go", shown="standard error",
+    ),
+    Option(
+        names=("--control",), group="process", read=values.control, metavar="PATH", is_path=True, default="auto",
+        help="socket for tracd-cluster ctl, or off", shown="in /run or $XDG_RUNTIME_DIR",
+    ),
+    Option(
+        names=("--drain-delay",), group="process", read=values.delay, metavar="SECONDS", default=0.0, shown="0",
+        help="when asked to stop, say so to load balancers first, and serve on for so long",
     ),
     Option(
         names=("--config",), group="what to do", read=values.existing_file, metavar="FILE", is_path=True,

@@ -187,6 +187,10 @@ class ProcessSettings:
     group: int | None = None
     logfile: str | None = None
     auto_reload: bool = False
+    control: str = "auto"
+    """Absolute path of the control socket; ``auto`` for one of our choice (operating/places.py), ``off`` for none."""
+    drain_delay: float = 0.0
+    """How long to go on serving after we have been asked to stop, for those who send clients here to notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

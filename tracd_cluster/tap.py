@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TextIO
 
@@ -35,6 +35,10 @@ from tracd_cluster.check import check
 from tracd_cluster.config import configure
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.front.listener import Front
+from tracd_cluster.operating.activation import with_activated
+from tracd_cluster.operating.elsewhere import Elsewhere
+from tracd_cluster.operating.inheritance import VARIABLE
+from tracd_cluster.operating.operations import Operations
 from tracd_cluster.servers.choice import LeastLoaded
 from tracd_cluster.servers.pool import Servers
 from tracd_cluster.servers.resolvers import make_resolver
@@ -69,7 +73,7 @@ class Options(usage.Options):
         arguments = list(sys.argv[1:] if options is None else options)
         try:
             configuration, action = configure(arguments, PROG)
-            self.settings = configuration.settings
+            self.settings = with_activated(configuration.settings, configuration.origins)
             if action is None and self.parent is not None:
                 tell_twistd(self.parent, self.settings.process)
         except ConfigError as error:
@@ -98,6 +102,9 @@ def tell_twistd(options: usage.Options, process: ProcessSettings) -> None:
         options["pidfile"] = process.pidfile
     if process.logfile:
         options["logfile"] = process.logfile
+    if VARIABLE in os.environ:
+        # It is the predecessor's still, and twistd would not start beside that.
+        options["pidfile"] = ""
 
 
 class Cluster(service.Service):
@@ -108,7 +115,7 @@ class Cluster(service.Service):
 
     name = "tracd-cluster"
 
-    def __init__(self, settings: Settings, reactor: Any, twistd: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, reactor: Any, twistd: dict[str, Any]) -> None:
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
@@ -126,6 +133,8 @@ class Cluster(service.Service):
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.minders = self._make_minders()
+        self.pool = self.supervisor if isinstance(self.supervisor, Supervisor) else Elsewhere(self.supervisor)
+        self.operations = Operations(self, settings, reactor, twistd, self._fatal)
 
     def _make_minders(self) -> list[service.Service]:
         """Make those who look now and then whether the pool should change; nobody does for servers elsewhere."""
@@ -150,6 +159,17 @@ class Cluster(service.Service):
             open_lanes = partial(open_to_port, pool.threads, open_lane)
         return Supervisor(pool, self.balancer, reactor, open_lanes, self._fatal, launch)
 
+    def setServiceParent(self, parent: Any) -> None:  # noqa: N802
+        """Join twistd's application, whose log is ours to keep."""
+        self.operations.log_to(parent)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    def reload(self) -> list[str]:
+        """Have new workers, from the code and settings as they are now."""
+        self.operations.reload_begins()
+        self.pool.new_generation()
+        return [f"generation {self.pool.desired.generation} has been asked for"]
+
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
         self.front.learn_hosts()
         return Lane(sock, name, lost, self._reactor, self.balancer)
@@ -161,11 +181,13 @@ class Cluster(service.Service):
         self._reactor.callWhenRunning(self._reactor.callLater, 0, signals.release)
         settings, process = self._settings, self._settings.process
         try:
+            self.operations.prepare()
             if settings.auth.wanted:
                 secret = read_secret(settings.auth.secret_file)
                 self.front.gate = Gate(settings.auth, secret, self._reactor.seconds(), self.verifier)
             self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
+            self.operations.ports_opened(process.user if process.user is not None else self._twistd.get("uid"))
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:
             self._say(str(error))
@@ -188,6 +210,7 @@ class Cluster(service.Service):
         for minder in self.minders:
             minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
+        self.operations.start()
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
         """Say a line that scripts look for: alone on its stream where the log leaves that free, else in the log."""
@@ -203,14 +226,17 @@ class Cluster(service.Service):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
         for minder in self.minders:
             minder.stopService()  # type: ignore[no-untyped-call]
-        stopping = self.front.stopService()
+        stopping = self.operations.begin_stop()
+        stopping.addCallback(lambda _: self.front.stopService())
         stopping.addCallback(lambda _: self.supervisor.stopService())
         stopping.addCallback(lambda _: self.verifier.stop())
+        stopping.addCallback(lambda _: self.operations.end())
         return stopping
 
     def _hurry(self) -> None:
         """Do not wait any longer for what runs: whoever asks twice means it."""
         log.warn("Asked again to stop: requests that still run are cut off")
+        self.operations.hurry()
         self.front.hurry()
         self.supervisor.hurry()
 
@@ -226,6 +252,7 @@ class Cluster(service.Service):
     def _say(self, message: str) -> None:
         """Tell the operator, in the log and on the terminal."""
         log.critical("{message}", message=message)
+        self.operations.failed(message)
         if sys.__stderr__ is not None:
             print(f"tracd-cluster: error: {message}", file=sys.__stderr__, flush=True)
 
@@ -249,4 +276,8 @@ def makeService(options: Options) -> Cluster:  # noqa: N802
     """Build the service of one command line."""
     from twisted.internet import reactor
 
-    return Cluster(options.settings, reactor, getattr(options, "parent", None) or {})
+    try:
+        return Cluster(options.settings, reactor, getattr(options, "parent", None) or {})
+    except StartError as error:
+        print(f"{PROG}: error: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None

@@ -73,6 +73,11 @@ def client_cert_user(text: str) -> str:
     return text
 
 
+def delay(text: str) -> float:
+    """Read a time in seconds, which may be 0."""
+    return 0.0 if text.strip() in ("0", "0.0") else seconds(text)
+
+
 def port(text: str) -> int:
     """Read a port number."""
     if not _is_number(text) or int(text) > 65535:
@@ -147,6 +152,11 @@ def processors() -> int:
 def path(text: str, folder: str = "") -> str:
     """Read a path that need not exist yet."""
     return os.path.abspath(os.path.join(folder, text))
+
+
+def control(text: str, folder: str = "") -> str:
+    """Read the path of a socket, or ``off`` or ``auto``."""
+    return text if text in ("off", "auto") else path(text, folder)
 
 
 def existing_file(text: str, folder: str = "") -> str:

@@ -44,6 +44,12 @@ class Load:
             self._start(self._read, paths[number % len(paths)])
         return self
 
+    def visitors(self, count: int, *paths: str) -> Load:
+        """Add clients that fetch each page on a connection of its own."""
+        for number in range(count):
+            self._start(self._read, paths[number % len(paths)], False)
+        return self
+
     def writers(self, count: int) -> Load:
         """Add clients that make tickets with summaries nobody else uses."""
         for number in range(count):
@@ -69,7 +75,7 @@ class Load:
 
     # -- what a client does
 
-    def _read(self, path: str) -> None:
+    def _read(self, path: str, keep: bool = True) -> None:
         while not self._over.is_set():
             with self._connection() as connection:
                 if connection is None:
@@ -83,7 +89,7 @@ class Load:
                         self._fail(f"GET {path}: {error!r}")
                         break
                     self._count(answer.status, body, f"GET {path}")
-                    if answer.will_close:
+                    if answer.will_close or not keep:
                         break
 
     def _count(self, status: int, body: bytes, what: str) -> None:

@@ -39,14 +39,15 @@ MAY_IMPORT = {
     "servers": {"errors", "settings", "balancer", "rewrite", "upstream"},
     "tracd": {"settings"},
     "passwd": {"errors", "auth"},
+    "operating": {"errors", "settings", "config", "balancer", "front", "workers"},
     "check": {"errors", "settings", "auth", "balancer", "front", "privileges", "servers"},
     "privileges": {"errors"},
     "tap": {
         "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "servers",
-        "check", "privileges", "signals",
+        "check", "privileges", "signals", "operating",
     },
     "trac_remote_user": set(),
-    "cli": {"errors", "settings", "config", "passwd"},
+    "cli": {"errors", "settings", "config", "passwd", "operating"},
 }
 """Room -> the rooms it may know. ``front`` and ``workers`` never meet but in ``balancer``."""
 
@@ -54,7 +55,14 @@ IO_MODULES = {
     "auth/verifier.py",
     "check.py",
     "front/listener.py",
+    "front/ports.py",
     "front/connection.py",
+    "operating/activation.py",
+    "operating/control_socket.py",
+    "operating/ctl.py",
+    "operating/predecessor.py",
+    "operating/successor.py",
+    "operating/systemd.py",
     "upstream/lane.py",
     "upstream/dialling.py",
     "workers/lanes.py",

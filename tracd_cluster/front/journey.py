@@ -71,7 +71,7 @@ class Journey:
 
     __slots__ = (
         "_admission", "_body", "_client", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "_unread",
-        "_unread_size", "complete", "ended", "head", "no_body", "queue_deadline",
+        "_unread_size", "complete", "ended", "head", "no_body", "queue_deadline", "since",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -81,6 +81,8 @@ class Journey:
         self.complete = False
         self.ended = False
         self.queue_deadline = 0.0
+        self.since = 0.0
+        """When its present worker got it."""
         self._front = front
         self._client = client
         self._body: Body | None = None
@@ -156,6 +158,7 @@ class Journey:
         """Send the request on the lane that is now claimed for it."""
         body = self._body
         self._lane = lane
+        self.since = self._front.now
         self._limit = limit = self._front.time_limits.of(self.head.target)
         self._client.deadline = self._front.now + limit
         admission = self._admission
@@ -165,6 +168,11 @@ class Journey:
     def line_failed(self, error: TracdClusterError) -> None:
         """Tell the client that no worker took the request."""
         self._answer_page(error)
+
+    def told(self) -> tuple[str, str, str, float]:
+        """Say what its worker is asked: method, path, user, and since when."""
+        user = self._admission.user.decode("utf-8", "replace")
+        return self.head.method.decode("ascii"), self.head.path.decode("latin-1"), user, self.since
 
     # -- the answer
 

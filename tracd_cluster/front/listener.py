@@ -6,32 +6,23 @@ sweep acts on the deadlines that have passed and makes the Date line.
 
 from __future__ import annotations
 
-import ctypes
 import ipaddress
 import os
 import re
-import socket
-import struct
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
 from twisted.application import service
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
-from twisted.internet.tcp import Port
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.balancer import Balancer
-from tracd_cluster.errors import StartError
+from tracd_cluster.front import ports
 from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
@@ -47,13 +38,13 @@ log = Logger()
 SWEEP = 0.25
 """Seconds between two looks at the deadlines."""
 
-SO_ATTACH_FILTER = 26
-"""From Linux's asm-generic/socket.h; Python does not name it."""
-BPF_RET = 0x06
-"""From linux/bpf_common.h: return a constant, the number of bytes to take."""
-
 GRACE = 1.0
 """Seconds that connections without a request stay open after the ports have closed: a request may be on its way."""
+
+HANDED_OVER_GRACE = 15.0
+"""The same when another process serves the ports, and nobody is waiting for our end."""
+HANDED_OVER_LIMIT = 3600.0
+"""Seconds that requests then get at the most; the limits of each bring nearly all of them to an end long before."""
 
 
 def time_limits(settings: FrontSettings) -> TimeLimits:
@@ -108,7 +99,16 @@ class Front(service.Service):
         self.draining = False
         self.connections: set[Connection] = set()
         self.abandoned: dict[Journey, float] = {}
-        self.ports: list[IListeningPort] = []
+        self.ports: list[Any] = []
+        """Listening ports of Twisted's."""
+        self.descriptions: list[str] = []
+        """What each port was opened as."""
+        self.inherited: dict[str, int] = {}
+        """Descriptors of ports, by their descriptions, that another process has left to us; set before the start."""
+        self.others_serve = False
+        """Another process serves the same ports: they are its own at our end (Note [Shared sockets] in ports.py)."""
+        self.withdrawn = False
+        """We have been asked to stop: whoever asks whether to send clients here is told not to."""
         self._reactor = reactor
         self._drained: Deferred[None] | None = None
         self._drain_deadline = self.never
@@ -181,16 +181,23 @@ class Front(service.Service):
         )
 
     def open_port(self, description: str, factory: IProtocolFactory) -> None:
-        """Open one port; raise StartError that says why it cannot be opened."""
-        try:
-            endpoint = serverFromString(self._reactor, description)  # type: ignore[no-untyped-call]
-        except (ValueError, TypeError, KeyError) as error:
-            raise StartError(f"cannot listen on {description}: it is not an endpoint of Twisted's ({error})") from None
-        problems: list[Failure] = []
-        opening = endpoint.listen(factory)
-        opening.addCallbacks(self.ports.append, problems.append)
-        for problem in problems:
-            raise StartError(f"cannot listen on {description}: {_why_not(problem.value)}")
+        """Open one port, or take it over; raise StartError that says why it cannot be had."""
+        inherited = self.inherited.pop(description, None)
+        self.ports.append(ports.open_port(self._reactor, description, factory, inherited))
+        self.descriptions.append(description)
+
+    def hold_back(self) -> None:
+        """Leave whoever comes to the other process that serves these ports, until ``accept`` is called."""
+        self.others_serve = True
+        for port in self.ports:
+            port.stopReading()
+
+    def accept(self) -> None:
+        """Take clients from now on, beside the other process or in its place."""
+        self.others_serve = False
+        for port in self.ports:
+            port.startReading()
+            ports.take_lock(port)
 
     def startService(self) -> None:  # noqa: N802
         """Begin to serve."""
@@ -245,12 +252,13 @@ class Front(service.Service):
         self.draining = True
         now = self._reactor.seconds()
         self._tick(now)
-        self._drain_deadline = now + self.drain_timeout
-        self._idle_deadline = now + GRACE
-        for port in self.ports:
-            _let_nobody_in(port)
-            _accept_the_rest(port)
-            port.stopListening()
+        self._drain_deadline = now + (HANDED_OVER_LIMIT if self.others_serve else self.drain_timeout)
+        self._idle_deadline = now + (HANDED_OVER_GRACE if self.others_serve else GRACE)
+        for description, port in zip(self.descriptions, self.ports, strict=True):
+            if self.others_serve or description.startswith("systemd:"):
+                ports.leave(port)
+            else:
+                ports.close(port)
         self._drained = Deferred()
         drained = self._drained
         self._sweep_draining(now)
@@ -291,39 +299,6 @@ class ClientFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: N802
         """Make a connection."""
         return Connection(self._front, self._scheme)
-
-
-def _let_nobody_in(port: Any) -> None:
-    """Have the kernel drop what comes for this port from now on, so that nobody gets through only to be reset.
-
-    A socket filter that takes no byte of any packet (Linux: socket(7), SO_ATTACH_FILTER); connections that are there
-    do not have it. Elsewhere, and for Unix sockets, a client that comes within microseconds of the end is reset.
-    """
-    if sys.platform == "linux" and isinstance(port, Port):
-        take_nothing = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RET, 0, 0, 0))
-        program = struct.pack("HP", 1, ctypes.addressof(take_nothing))
-        with suppress(OSError):
-            port.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-
-
-def _accept_the_rest(port: Any) -> None:
-    """Accept what the kernel has already accepted for this port: closing the port would reset those clients."""
-    do_read = getattr(port, "doRead", None)
-    if do_read is not None:
-        for _ in range(16):
-            do_read()
-
-
-def _why_not(error: BaseException | None) -> str:
-    """Say why a port cannot be opened, and what to do about it."""
-    reason = error.socketError if isinstance(error, CannotListenError) else error
-    number = getattr(reason, "errno", None)
-    text = getattr(reason, "strerror", None) or str(reason)
-    if number == 13:
-        return f"{text} (ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; or choose a port above)"
-    if number == 98:
-        return f"{text} (another process listens there; choose another port with -p, or stop it)"
-    return text
 
 
 def _name_in(description: str) -> str:

@@ -45,6 +45,9 @@ class HealthCheck:
         """Take it that there is no answer."""
         self._end(str(error))
 
+    def told(self) -> None:
+        """Nobody asked."""
+
     def answered(self, lane: ForeignLane, status: int) -> None:
         """Nothing to do: the exchange has heard."""
 

@@ -135,6 +135,10 @@ class ForeignLane:
         made, self._outward = self._site.request_head(head, origin, user, length, self._keep)
         return made
 
+    def asked(self) -> tuple[str, str, str, float] | None:
+        """Say what the server is asked at present: method, path, user, and since when; None while it is idle."""
+        return self._exchange.told() if self._exchange is not None else None
+
     def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
         """Send a request, on the kept connection if it may be (Note [Kept connections]) or on a new one."""
         self._exchange = exchange

@@ -75,6 +75,9 @@ class Exchange(Protocol):
         ``answered`` says that some of the answer had come.
         """
 
+    def told(self) -> tuple[str, str, str, float] | None:
+        """Say what is asked, for the operator: method, path, user, and since when; None if nobody did."""
+
 
 class Claims(Protocol):
     """Where a lane gives itself back."""
@@ -92,6 +95,9 @@ class Probe:
 
     def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:
         """Leave the news to the lane's owner, who hears it too."""
+
+    def told(self) -> None:
+        """Nobody asked."""
 
 
 @implementer(IReadWriteDescriptor)
@@ -132,6 +138,10 @@ class Lane:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "asking" if self._exchange is not None else "idle"
         return f"<Lane of {self.name}, {state}, served {self.served}>"
+
+    def asked(self) -> tuple[str, str, str, float] | None:
+        """Say what the worker is asked at present: method, path, user, and since when; None while it is idle."""
+        return self._exchange.told() if self._exchange is not None else None
 
     # -- the exchange's side
 

@@ -54,6 +54,7 @@ class Chronicle:
         """Note the end of a template, and tell of it."""
         asked, was_ready = template.asked_to_end, template.ready_at is not None
         text = report.template_ended(template, ending)
+        template.told = "" if asked else text
         template.end(now, ending.from_outside and not template.killed)
         then = report.next_template(template, self._table, self._desired)
         if ending.failed is not None and ending.failed.traceback:

@@ -41,6 +41,10 @@ class LaneTable:
         """Give how many exchanges have ended well on the open lanes."""
         return {key: lanes.served for key, lanes in self._open.items()}
 
+    def open(self) -> dict[WorkerKey, WorkerLanes]:
+        """Give the open lanes of each worker."""
+        return dict(self._open)
+
     def drop(self, worker: Worker) -> None:
         """Withdraw and close a worker's lanes; what ran on them is lost, and counts as served (Note [Strikes])."""
         if (lanes := self._open.pop(worker.key, None)) is not None:

@@ -23,6 +23,9 @@ class WorkerLane(Lane, Protocol):
     def served(self) -> int:
         """How many exchanges ended well."""
 
+    def asked(self) -> tuple[str, str, str, float] | None:
+        """Say what the worker is asked at present: method, path, user, and since when; None while it is idle."""
+
 
 Lost = Callable[[Lane, str], None]
 """Called once with a lane that was closed by anyone but the supervisor, and why."""
@@ -59,6 +62,10 @@ class WorkerLanes:
     def served(self) -> int:
         """How many exchanges ended well on all of them."""
         return sum(lane.served for lane in self.lanes)
+
+    def asked(self) -> list[tuple[str, str, str, float]]:
+        """Say what the worker is asked at present, on each lane that carries an exchange."""
+        return [asked for lane in self.lanes if (asked := lane.asked()) is not None]
 
     def probe(self, answered: Callable[[], None]) -> None:
         """Ask on every lane whether the worker serves; ``answered`` is called when all have said so."""

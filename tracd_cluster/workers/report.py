@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tracd_cluster.workers.control import Ready
 from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.lanes import WorkerLanes
 from tracd_cluster.workers.steps import Desired
 from tracd_cluster.workers.table import Table
 from tracd_cluster.workers.worker import Life, Template, Worker, WorkerKey
@@ -81,9 +82,13 @@ def next_template(template: Template, table: Table, desired: Desired) -> str:
 
 
 def snapshot(
-    desired: Desired, table: Table, served: Mapping[WorkerKey, int], mishaps: list[dict[str, object]], now: float
+    desired: Desired,
+    table: Table,
+    lanes: Mapping[WorkerKey, WorkerLanes],
+    mishaps: list[dict[str, object]],
+    now: float,
 ) -> dict[str, object]:
-    """Give what is wanted and what there is as plain values; ``served`` is what the open lanes have counted."""
+    """Give what is wanted and what there is as plain values; the open lanes know more than the records do."""
     return {
         "workers_wanted": desired.count,
         "generation_wanted": desired.generation,
@@ -97,13 +102,23 @@ def snapshot(
                 **_plain(worker, now),
                 "number": worker.number,
                 "in_flight": worker.in_flight if worker.life is Life.DRAINING else None,
-                "served": served.get(worker.key, worker.served),
                 "due": worker.due,
+                **_working(worker, lanes.get(worker.key), now),
             }
             for worker in table.workers.values()
         ],
         "mishaps": mishaps,
     }
+
+
+def _working(worker: Worker, lanes: WorkerLanes | None, now: float) -> dict[str, object]:
+    if lanes is None:
+        return {"served": worker.served, "asked": []}
+    asked = [
+        {"method": method, "path": path, "user": user, "seconds": now - since}
+        for method, path, user, since in lanes.asked()
+    ]
+    return {"served": lanes.served, "asked": asked}
 
 
 def _plain(process: Worker | Template, now: float) -> dict[str, object]:
@@ -113,6 +128,6 @@ def _plain(process: Worker | Template, now: float) -> dict[str, object]:
         "life": process.life.value,
         "seconds": now - process.since,
         "healthy": process.healthy,
-        "fault": process.fault,
+        "fault": process.fault or process.told,
         "strikes": process.strikes,
     }

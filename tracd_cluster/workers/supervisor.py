@@ -132,8 +132,8 @@ class Supervisor(Service):
 
     def snapshot(self) -> dict[str, object]:
         """Give the table as plain values, for a status page."""
-        served, mishaps = self.lanes.served(), self.chronicle.mishaps()
-        return report.snapshot(self.desired, self.table, served, mishaps, self._clock.seconds())
+        open_lanes, mishaps = self.lanes.open(), self.chronicle.mishaps()
+        return report.snapshot(self.desired, self.table, open_lanes, mishaps, self._clock.seconds())
 
     # -- what the templates tell (Owner)
 

@@ -99,6 +99,8 @@ class _Process:
     """None until the fork is known to have been made."""
     fault: str = ""
     """What is wrong with it, for the log; empty while nothing is."""
+    told: str = ""
+    """How its end was told in the log, if it was not asked to end."""
     ready_at: float | None = None
     served: int = 0
     strikes: int = 0

@@ -320,3 +320,15 @@ def test_draining_ends_every_connection_after_its_answer() -> None:
     assert [] == ended
     idle.leave()
     assert [None] == ended
+
+
+def test_an_operator_sees_what_a_worker_is_asked() -> None:
+    """Method, path without the query, and since when its worker has it."""
+    front, clock = make_front()
+    lane = FakeLane(front)
+    Wire(front).feed(b"GET /wiki/Start?secret=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+    clock.advance(3)
+    front.sweep()
+    front.balancer.add(lane)
+    assert lane.exchange is not None
+    assert ("GET", "/wiki/Start", "", front.now) == lane.exchange.told()

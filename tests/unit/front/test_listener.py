@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
-import os
 from pathlib import Path
 
 import pytest
 import trustme
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import provider
@@ -19,7 +16,7 @@ from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.encrypted import EncryptedFactory
-from tracd_cluster.front.listener import SWEEP, ClientFactory, Front, _name_in, _shown, _why_not
+from tracd_cluster.front.listener import SWEEP, ClientFactory, Front, _name_in, _shown
 from tracd_cluster.settings import FrontSettings, TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -74,20 +71,6 @@ def test_an_abandoned_request_is_forgotten_with_its_answer() -> None:
     assert 1 == len(front.abandoned)
     lane.say(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert {} == front.abandoned
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [
-        (errno.EACCES, "Permission denied (ports below 1024 need root"),
-        (errno.EADDRINUSE, "Address already in use (another process listens there"),
-        (errno.EADDRNOTAVAIL, "Cannot assign requested address"),
-    ],
-)
-def test_why_a_port_cannot_be_opened(number: int, said: str) -> None:
-    """The message says what to do, where there is something to do."""
-    error = CannotListenError("", 80, OSError(number, os.strerror(number)))  # type: ignore[no-untyped-call]
-    assert _why_not(error).startswith(said)
 
 
 def test_what_is_no_endpoint_is_named() -> None:

@@ -59,6 +59,9 @@ class Asked:
     def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:
         self.lost = (written, answered)
 
+    def told(self) -> tuple[str, str, str, float]:
+        return "GET", "/wiki", "ines", 5.0
+
 
 class Bench:
     """A lane, the worker's end of it, and what it told its owners."""
@@ -94,6 +97,18 @@ def test_one_exchange_after_another(bench: Bench) -> None:
         assert (b"ok", True) == (asked.body, asked.ended)
         assert number == len(bench.released) == bench.lane.served
     assert [] == bench.lost
+
+
+def test_what_a_worker_does_can_be_seen(bench: Bench) -> None:
+    """While it is asked, and not when it is idle or only probed."""
+    assert bench.lane.asked() is None
+    bench.lane.send(Asked(), b"HEAD", None)
+    assert ("GET", "/wiki", "ines", 5.0) == bench.lane.asked()
+    bench.worker.sendall(OK)
+    bench.reactor.read(bench.lane)
+    assert bench.lane.asked() is None
+    bench.lane.probe(lambda: None)
+    assert bench.lane.asked() is None
 
 
 def test_a_large_body_leaves_as_the_worker_takes_it(bench: Bench) -> None:

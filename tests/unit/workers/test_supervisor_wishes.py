@@ -175,6 +175,7 @@ def test_the_snapshot_is_plain_values(pool: Pool) -> None:
     """For a status page, which knows nothing of records."""
     lanes = pool.run()
     lanes[0].served = 7
+    lanes[0].work = ("GET", "/wiki", "ines", pool.clock.seconds() + 1.5)
     pool.clock.advance(2)
     snapshot: Any = pool.supervisor.snapshot()
     assert (2, 1, False) == (
@@ -194,6 +195,7 @@ def test_the_snapshot_is_plain_values(pool: Pool) -> None:
         "served": 7,
         "in_flight": None,
         "due": "",
+        "asked": [{"method": "GET", "path": "/wiki", "user": "ines", "seconds": 0.5}],
     } == snapshot["workers"][0]
     [template] = snapshot["templates"]
     assert (1, "ready", 2, 2) == (
@@ -202,6 +204,16 @@ def test_the_snapshot_is_plain_values(pool: Pool) -> None:
         template["served"],
         template["files"],
     )
+
+
+def test_how_a_template_failed_is_kept(pool: Pool) -> None:
+    """Whoever asked for a new generation learns why there is none."""
+    pool.run()
+    pool.supervisor.new_generation()
+    failed = Failed("open the environment", "it is locked", "")
+    pool.supervisor.template_ended(2, Ending(status=1, failed=failed))
+    snapshot: Any = pool.supervisor.snapshot()
+    assert "template 2 (pid 2000) cannot open the environment: it is locked" == snapshot["templates"][1]["fault"]
 
 
 def test_its_repr_tells_the_pool(pool: Pool) -> None:

@@ -1,0 +1,1 @@
+"""What an operator asks of a running service, and what the service tells its manager."""
