@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tracd_cluster.balancer import Balancer, Lane
+from tracd_cluster.errors import NobodyServing
 
 
 class WorkerLane(Lane, Protocol):
@@ -76,3 +77,12 @@ class WorkerLanes:
         """Close all of them; they must have been withdrawn, or the others would get what one loses."""
         for lane in self.lanes:
             lane.close()
+
+
+def expect_or_refuse(balancer: Balancer, nobody: bool, stopping: bool) -> None:
+    """Have requests refused while nobody serves nor will soon, and lined up otherwise."""
+    if nobody and balancer.nobody is None:
+        why = "the server is stopping" if stopping else "no worker can be started at the moment"
+        balancer.refuse_all(NobodyServing(why))
+    elif not nobody and balancer.nobody is not None:
+        balancer.expect()

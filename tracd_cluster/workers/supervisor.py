@@ -11,10 +11,9 @@ are withdrawn for good and closed: when it is terminated, when one of them is lo
 from __future__ import annotations
 
 import signal
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -22,39 +21,21 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from tracd_cluster.balancer import Balancer, Lane
-from tracd_cluster.errors import NobodyServing
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control, report, steps
 from tracd_cluster.workers.endings import Ending
-from tracd_cluster.workers.lanes import OpenLane, WorkerLanes
+from tracd_cluster.workers.judgement import Failure, failure_of, for_the_worse
+from tracd_cluster.workers.lanes import OpenLane, WorkerLanes, expect_or_refuse
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.steps import Desired, Step
 from tracd_cluster.workers.table import Table
-from tracd_cluster.workers.template_process import Owner, TemplateProcess
-from tracd_cluster.workers.worker import FREE_STRIKES, Life, Worker, WorkerKey
+from tracd_cluster.workers.template_process import Launch, RunningTemplate, TemplateProcess
+from tracd_cluster.workers.worker import FREE_STRIKES, Life, Template, Worker, WorkerKey
 
 LOST_GRACE = 1.0
 """Seconds in which a worker that lost a lane may end by itself, so that its own status is seen and not ours."""
 
 log = Logger()
-
-
-class RunningTemplate(Protocol):
-    """A template's process, as the supervisor uses it."""
-
-    pid: int
-
-    def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
-
-    def signal_worker(self, number: int, signal_number: int) -> None: ...
-
-    def quit(self) -> None: ...
-
-    def kill(self) -> None: ...
-
-
-Launch = Callable[[int, Owner], RunningTemplate]
-"""Starts the template of a generation, which tells the owner what becomes of it; raises OSError if it cannot."""
 
 
 class Supervisor(Service):
@@ -80,10 +61,12 @@ class Supervisor(Service):
             drain_timeout=settings.drain_timeout,
             terminate_timeout=settings.terminate_timeout,
         )
-        self._threads = settings.threads
+        self._settings = settings
         self._balancer = balancer
         self._clock: IReactorTime = reactor
-        self._launch: Launch = launch or partial(TemplateProcess, reactor, settings)
+        self._launch: Launch = launch or (
+            lambda generation, owner: TemplateProcess(reactor, self._settings, generation, owner)
+        )
         self._open_lane = open_lane
         self._fatal: Callable[[str], None] | None = fatal
         self._processes: dict[int, RunningTemplate] = {}
@@ -124,6 +107,14 @@ class Supervisor(Service):
         self.desired.count = count
         self._turn()
 
+    def take(self, settings: PoolSettings) -> None:
+        """Have things as these settings say from now on; what is told to a template counts from the next one."""
+        self._settings = settings
+        self.desired.start_timeout = settings.start_timeout
+        self.desired.drain_timeout = settings.drain_timeout
+        self.desired.terminate_timeout = settings.terminate_timeout
+        self.scale(settings.workers)
+
     def new_generation(self) -> None:
         """Have everything anew, from the code and settings as they are now."""
         newest = max(self.table.templates, default=0)
@@ -139,18 +130,34 @@ class Supervisor(Service):
 
     def template_ready(self, generation: int, ready: control.Ready) -> None:
         template = self.table.templates[generation]
-        if template.life is Life.STARTING:
+        running = self.table.running()
+        if template.life is not Life.STARTING:
+            return
+        if running is not None and (fault := for_the_worse(ready, running)) is not None:
+            self._throw_away(template, fault)
+        else:
             template.get_ready(self._clock.seconds())
-            template.files, template.base_urls = ready.files, ready.base_urls
+            template.said = ready
             log.info("{text}", text=report.template_ready(template, ready))
             for warning in ready.warnings:
                 log.warn("{template}: {warning}", template=template, warning=warning)
         self._turn()
 
+    def _throw_away(self, template: Template, fault: control.Fault) -> None:
+        """End a template that could serve, for it would do so less well than the running one."""
+        now = self._clock.seconds()
+        text = report.not_taken_over(template, fault)
+        self.table.failed(Failure(template.generation, now, fault.text, fault.file, fault.traceback))
+        log.error("{text}\n{traceback}", text=text, traceback=fault.traceback)
+        template.stop(now, now + self.desired.terminate_timeout, fault.text)
+        self._processes[template.generation].quit()
+
     def template_ended(self, generation: int, ending: Ending) -> None:
         template = self.table.templates[generation]
         asked, was_ready = template.asked_to_end, template.ready_at is not None
         text = report.template_ended(template, ending)
+        if not asked and not template.served:
+            self.table.failed(failure_of(template, ending, self._clock.seconds()))
         template.end(self._clock.seconds(), ending.from_outside and not template.killed)
         then = report.next_template(template, self.table, self.desired)
         if ending.failed is not None and ending.failed.traceback:
@@ -208,7 +215,7 @@ class Supervisor(Service):
         if worker.life is not Life.STARTING or worker.pid is None or lanes is None or not lanes.answered:
             return
         worker.get_ready(self._clock.seconds())
-        self.table.templates[worker.generation].served += 1
+        self.table.took_over(worker.generation)
         self._fatal = None
         log.info("{worker} is ready", worker=worker)
         for lane in lanes.lanes:
@@ -254,7 +261,8 @@ class Supervisor(Service):
         finally:
             self._in_turn = False
         self._set_timer(wake_at)
-        self._tell_balancer()
+        nobody = nobody_serves(self.desired, self.table.templates.values(), self.table.workers.values())
+        expect_or_refuse(self._balancer, nobody, self.desired.stopping)
         if self._emptied is not None and self.table.empty:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
@@ -299,13 +307,13 @@ class Supervisor(Service):
         else:
             self._processes[generation] = process
             self.table.templates[generation].pid = process.pid
+            self.table.templates[generation].threads = self._settings.threads
 
     def _fork(self, worker: Worker) -> None:
         key = worker.key
         try:
-            lanes = WorkerLanes(
-                self._threads, f"worker {worker.number}", self._open_lane, partial(self._lane_lost, key)
-            )
+            threads = self.table.templates[worker.generation].threads
+            lanes = WorkerLanes(threads, f"worker {worker.number}", self._open_lane, partial(self._lane_lost, key))
             self._lanes[key] = lanes
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
@@ -339,12 +347,3 @@ class Supervisor(Service):
     def _wake(self) -> None:
         self._timer = None
         self._turn()
-
-    def _tell_balancer(self) -> None:
-        """Have requests refused while nobody serves nor will soon, and lined up otherwise."""
-        nobody = nobody_serves(self.desired, self.table.templates.values(), self.table.workers.values())
-        if nobody and self._balancer.nobody is None:
-            why = "the server is stopping" if self.desired.stopping else "no worker can be started at the moment"
-            self._balancer.refuse_all(NobodyServing(why))
-        elif not nobody and self._balancer.nobody is not None:
-            self._balancer.expect()

@@ -57,6 +57,24 @@ class Owner(Protocol):
     def worker_ended(self, generation: int, number: int, ending: Ending) -> None: ...
 
 
+class RunningTemplate(Protocol):
+    """A template's process, as the supervisor uses it."""
+
+    pid: int
+
+    def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
+
+    def signal_worker(self, number: int, signal_number: int) -> None: ...
+
+    def quit(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+Launch = Callable[[int, Owner], RunningTemplate]
+"""Starts the template of a generation, which tells the owner what becomes of it; raises OSError if it cannot."""
+
+
 @implementer(IReadWriteDescriptor)
 class ControlLink:
     """The front's end of the control link: bytes with descriptors out, bytes in."""
