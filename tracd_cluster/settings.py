@@ -110,6 +110,9 @@ class ProcessSettings:
     group: int | None = None
     logfile: str | None = None
     auto_reload: bool = False
+    """Watch the code too; settings are watched in any case."""
+    reload_poll: float | None = None
+    """Time between two looks at what is watched; None to wait for word from the system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,9 +35,11 @@ from tracd_cluster.check import check
 from tracd_cluster.config import configure
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.front.listener import Front
+from tracd_cluster.reloading import Reloading
 from tracd_cluster.settings import ProcessSettings, Settings
 from tracd_cluster.upstream.lane import Lane
 from tracd_cluster.values import processors
+from tracd_cluster.workers.sources import Sources
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.watch import Watch
 
@@ -50,6 +52,8 @@ class Options(usage.Options):
     """The command line after ``twistd tracd-cluster``, read by argparse as tracd's own is."""
 
     settings: Settings
+    reread: Callable[[], Settings]
+    """Reads the configuration file again."""
     parent: usage.Options | None = None
     """twistd's own options."""
 
@@ -61,7 +65,7 @@ class Options(usage.Options):
         arguments = list(sys.argv[1:] if options is None else options)
         try:
             configuration, action = configure(arguments, PROG)
-            self.settings = configuration.settings
+            self.settings, self.reread = configuration.settings, configuration.reread
             if action is None and self.parent is not None:
                 tell_twistd(self.parent, self.settings.process)
         except ConfigError as error:
@@ -100,7 +104,9 @@ class Cluster(service.Service):
 
     name = "tracd-cluster"
 
-    def __init__(self, settings: Settings, reactor: Any, twistd: Mapping[str, Any]) -> None:
+    def __init__(
+        self, settings: Settings, reactor: Any, twistd: Mapping[str, Any], reread: Callable[[], Settings]
+    ) -> None:
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
@@ -110,10 +116,62 @@ class Cluster(service.Service):
         self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
-        self.watch: Watch | None = None
-        if settings.process.auto_reload:
-            in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-            self.watch = Watch(reactor, self.supervisor.table.files, self.supervisor.new_generation, in_thread)
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.watch = Watch(
+            reactor, self._sources, self.supervisor.new_generation, in_thread, settings.process.reload_poll
+        )
+        self.reloading = Reloading(settings, reread, self._prepare_gate, self._prepare)
+        if (contexts := self.front.contexts) is not None:
+            self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
+
+    # -- changes while it runs
+
+    def reload(self) -> list[str]:
+        """Read settings, passwords and certificates again, and have new workers; say what came of it."""
+        before = self.supervisor.desired.generation
+        said = self.reloading.reload()
+        if self.supervisor.desired.generation != before:
+            said.append(f"New workers are starting: generation {self.supervisor.desired.generation}")
+        for line in said:
+            log.warn("{line}", line=line)
+        return said
+
+    def _sources(self) -> Sources:
+        settings = self.reloading.settings
+        return self.supervisor.table.sources(settings.pool.projects.env_parent_dir, settings.process.auto_reload)
+
+    def _prepare_gate(self, settings: Settings) -> Callable[[], None]:
+        if self.front.gate is not None:
+            return self.front.gate.prepare(settings.auth)
+        gate = self._make_gate(settings)
+
+        def take() -> None:
+            self.front.gate = gate
+
+        return take
+
+    def _make_gate(self, settings: Settings) -> Gate | None:
+        if not settings.auth.wanted:
+            return None
+        return Gate(settings.auth, read_secret(settings.auth.secret_file), self._reactor.seconds(), self.verifier)
+
+    def _prepare(self, settings: Settings) -> Callable[[], None]:
+        def take() -> None:
+            self.front.take(settings.front, settings.pool.drain_timeout)
+            self.watch.poll_every(settings.process.reload_poll)
+            self.supervisor.take(settings.pool)
+            self.supervisor.new_generation()
+
+        return take
+
+    def _hung_up(self) -> None:
+        """Reload, as HUP asks; or stop, where it only says that the terminal is gone."""
+        if signals.terminal_is_gone():
+            log.info("The terminal has been closed")
+            self._reactor.stop()
+        elif self.running:
+            log.info("Received SIGHUP, reloading")
+            self.reload()
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
         return Lane(sock, name, lost, self._reactor, self.balancer)
@@ -125,9 +183,7 @@ class Cluster(service.Service):
         self._reactor.callWhenRunning(self._reactor.callLater, 0, signals.release)
         settings, process = self._settings, self._settings.process
         try:
-            if settings.auth.wanted:
-                secret = read_secret(settings.auth.secret_file)
-                self.front.gate = Gate(settings.auth, secret, self._reactor.seconds(), self.verifier)
+            self.front.gate = self._make_gate(settings)
             self.front.privilegedStartService()
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:
@@ -138,6 +194,7 @@ class Cluster(service.Service):
     def startService(self) -> None:  # noqa: N802
         """Start the template and begin to serve; requests wait in line until the first worker is ready."""
         super().startService()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._hung_up))
         for warning in self._settings.warnings:
             self._announce(warning, sys.__stderr__)
         self._announce(f"Server starting in PID {os.getpid()}.", sys.__stdout__)
@@ -148,8 +205,7 @@ class Cluster(service.Service):
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
-        if self.watch is not None:
-            self.watch.startService()
+        self.watch.startService()
         self.front.startService()
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
@@ -164,8 +220,7 @@ class Cluster(service.Service):
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
-        if self.watch is not None:
-            self.watch.stopService()
+        self.watch.stopService()
         stopping = self.front.stopService()
         stopping.addCallback(lambda _: self.supervisor.stopService())
         stopping.addCallback(lambda _: self.verifier.stop())
@@ -212,4 +267,4 @@ def makeService(options: Options) -> Cluster:  # noqa: N802
     """Build the service of one command line."""
     from twisted.internet import reactor
 
-    return Cluster(options.settings, reactor, getattr(options, "parent", None) or {})
+    return Cluster(options.settings, reactor, getattr(options, "parent", None) or {}, options.reread)

@@ -70,14 +70,10 @@ class Front(service.Service):
         self.balancer = balancer
         self.gate: Gate | None = None
         """Who asks for passwords; set before the start, None where nobody does."""
-        self.hosts = hosts_of(settings.hosts, settings.canonical_host, ())
-        """Which hosts are served, None for any."""
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""
         self._base_urls: tuple[str, ...] = ()
-        self.harden_cookies = settings.harden_cookies
         self.base_path = settings.base_path.encode("ascii")
-        self.keep_alive = settings.keep_alive
         self.redirect_port = settings.redirect_port
         hsts = settings.tls.hsts if settings.tls is not None else 0
         self.standing = {
@@ -85,6 +81,30 @@ class Front(service.Service):
             b"https": Standing(b"Strict-Transport-Security: max-age=%d\r\n" % hsts if hsts else b""),
         }
         self.contexts = Contexts(settings.tls) if settings.tls is not None else None
+        self.draining = False
+        self.connections: set[Connection] = set()
+        self.abandoned: dict[Journey, float] = {}
+        self.ports: list[IListeningPort] = []
+        self.take(settings, drain_timeout)
+        self._reactor = reactor
+        self._drained: Deferred[None] | None = None
+        self._drain_deadline = self.never
+        self._idle_deadline = self.never
+        self._sweeping = LoopingCall(self._sweep_safely)
+        self._sweeping.clock = reactor
+        self._second = 0
+        self.now = 0.0
+        self.date_line = b""
+        self._tick(reactor.seconds())
+
+    def take(self, settings: FrontSettings, drain_timeout: float) -> None:
+        """Go by these settings from the next request on; what cannot be changed is as it was (changes.py)."""
+        self.settings = settings
+        self.balancer.limit = settings.queue
+        self.hosts = hosts_of(settings.hosts, settings.canonical_host, self._base_urls)
+        """Which hosts are served, None for any."""
+        self.harden_cookies = settings.harden_cookies
+        self.keep_alive = settings.keep_alive
         self.max_body = settings.max_body
         self.body_memory = settings.body_memory
         self.answer_memory = settings.answer_memory
@@ -97,20 +117,8 @@ class Front(service.Service):
         self.request_timeout = settings.request_timeout
         self.queue_timeout = settings.queue_timeout
         self.drain_timeout = drain_timeout
-        self.draining = False
-        self.connections: set[Connection] = set()
-        self.abandoned: dict[Journey, float] = {}
-        self.ports: list[IListeningPort] = []
-        self._reactor = reactor
-        self._drained: Deferred[None] | None = None
-        self._drain_deadline = self.never
-        self._idle_deadline = self.never
-        self._sweeping = LoopingCall(self._sweep_safely)
-        self._sweeping.clock = reactor
-        self._second = 0
-        self.now = 0.0
-        self.date_line = b""
-        self._tick(reactor.seconds())
+        for connection in self.connections:
+            connection.go_by(settings)
 
     # -- time
 

@@ -1,0 +1,138 @@
+"""What of new settings can be taken up while everything runs, and what cannot.
+
+Most can: the next request, the next worker or the next look goes by them. What cannot is what belongs to the process
+(ports, user, files that twistd has opened) and what says which project a path belongs to. Front and workers must agree
+on that: while a take-over goes on there are workers of both kinds, and a path that the front takes for a project open
+to all must not be another one to the worker.
+
+Note [Bound]. Some settings mean something only together. If the environments stay as they were, so does who may log
+in to them; if the PROXY line stays, so does who may send it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from tracd_cluster.settings import ProjectSettings, Settings
+
+LIVE = {
+    "front.keep_alive": "http10",
+    "front.trusted_proxies": "trusted-proxy",
+    "front.remote_user": "remote-user-header",
+    "front.hosts": "allowed-host",
+    "front.canonical_host": "canonical-host",
+    "front.harden_cookies": "keep-cookies",
+    "front.request_line_limit": "request line limit",
+    "front.head_limit": "head limit",
+    "front.header_limit": "header limit",
+    "front.max_body": "max-body",
+    "front.body_memory": "body memory",
+    "front.answer_memory": "answer memory",
+    "front.head_timeout": "head-timeout",
+    "front.body_timeout": "body-timeout",
+    "front.idle_timeout": "idle-timeout",
+    "front.request_timeout": "request-timeout",
+    "front.queue": "queue",
+    "front.queue_timeout": "queue-timeout",
+    "pool.projects.env_paths": "environments",
+    "pool.projects.env_parent_dir": "env-parent-dir",
+    "pool.workers": "workers",
+    "pool.threads": "threads",
+    "pool.preload": "no-preload",
+    "pool.freeze": "no-freeze",
+    "pool.remember_locales": "no-locale-memory",
+    "pool.application": "application",
+    "pool.umask": "umask",
+    "pool.drain_timeout": "drain-timeout",
+    "pool.terminate_timeout": "terminate timeout",
+    "pool.start_timeout": "start-timeout",
+    "auth.entries": "auth",
+    "auth.required": "require-login",
+    "auth.remote_user": "remote-user-header",
+    "process.auto_reload": "auto-reload",
+    "process.reload_poll": "reload-poll",
+}
+"""Field -> what the operator calls it."""
+
+NOT_LIVE = {
+    "front.endpoints": "the addresses to listen on",
+    "front.secure_endpoints": "the addresses to listen on",
+    "front.tls": "where certificates are and what is asked of clients for theirs",
+    "front.redirect_port": "redirect-http",
+    "front.proxy_protocol": "proxy-protocol",
+    "front.base_path": "base-path",
+    "pool.projects.single_env": "single-env",
+    "pool.projects.base_path": "base-path",
+    "pool.https": "protocol",
+    "auth.single_project": "single-env",
+    "auth.base_path": "base-path",
+    "auth.certified": "client-cert-user",
+    "auth.secret_file": "secret-file",
+    "auth.nonce_lifetime": "nonce lifetime",
+    "auth.remember": "password memory",
+    "process.daemonize": "daemonize",
+    "process.pidfile": "pidfile",
+    "process.umask": "umask",
+    "process.user": "user",
+    "process.group": "group",
+    "process.logfile": "logfile",
+}
+
+PROJECTS = frozenset({
+    "pool.projects.env_paths", "pool.projects.env_parent_dir", "pool.projects.single_env", "pool.projects.base_path",
+    "auth.single_project", "auth.base_path", "front.base_path",
+})  # fmt: skip
+AUTH = frozenset({"auth.entries", "auth.required"})
+PROXIES = frozenset({"front.trusted_proxies", "front.remote_user", "auth.remote_user"})
+BOUND = (
+    (PROJECTS, PROJECTS | AUTH),
+    (frozenset({"front.proxy_protocol"}), PROXIES | AUTH),
+    (frozenset({"process.umask"}), frozenset({"pool.umask"})),
+)
+"""If any of the first is refused, so is all of the second (Note [Bound])."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What becomes of new settings: the names of what is taken, of what is refused, and what is in force then."""
+
+    live: tuple[str, ...]
+    refused: tuple[str, ...]
+    settings: Settings
+
+
+def changes(before: Settings, after: Settings) -> Changes:
+    """Compare two settings."""
+    old, new = dict(flat(before)), dict(flat(after))
+    different = {name for name in old if old[name] != new[name]} - {"warnings"}
+    refused = different & NOT_LIVE.keys()
+    if before.pool.projects.single_env or after.pool.projects.single_env:
+        refused |= different & PROJECTS  # the one project's name is what its users log in to
+    for cause, bound in BOUND:
+        if refused & cause:
+            refused |= different & bound
+    settings = after
+    for name in refused:
+        settings = _put(settings, name.split("."), old[name])
+    return Changes(_names(different - refused), _names(refused), settings)
+
+
+def flat(settings: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Give all settings with the way to each; what is encrypted counts as one."""
+    for each in fields(settings):
+        value, name = getattr(settings, each.name), path + each.name
+        if is_dataclass(value) and (not path or isinstance(value, ProjectSettings)):
+            yield from flat(value, name + ".")
+        else:
+            yield name, value
+
+
+def _put(settings: Any, path: list[str], value: Any) -> Any:
+    first, *rest = path
+    return replace(settings, **{first: _put(getattr(settings, first), rest, value) if rest else value})
+
+
+def _names(paths: set[str]) -> tuple[str, ...]:
+    return tuple(sorted({LIVE.get(path) or NOT_LIVE[path] for path in paths}))
