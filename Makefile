@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --editab
 
 # What the integration tests need of the operating system.
 TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban \
-    nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream haproxy apache2
+    nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream haproxy apache2 testssl=testssl.sh
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration bench clean

@@ -102,6 +102,9 @@ class FakeLane:
     def give_up(self, error: WorkerFault) -> None:
         self.lose(str(error))
 
+    def request_head(self, head: object, origin: object, user: bytes, length: int) -> bytes:
+        raise NotImplementedError("no request is sent here")
+
     def send(self, exchange: object, head: bytes, body: object) -> None:
         raise NotImplementedError("no request is sent here")
 

@@ -11,13 +11,13 @@ happens once. While a lane is idle the line is empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from tracd_cluster.errors import LineFull, LineTimeout, NobodyServing, TracdClusterError, WorkerFault
 
 if TYPE_CHECKING:
-    from tracd_cluster.upstream.lane import Body, Exchange
+    from tracd_cluster.upstream.lane import Body, Exchange, Head, Origin
 
 
 class Waiting(Protocol):
@@ -39,6 +39,12 @@ class Lane(Protocol):
     name: str
     """The worker's, for the log."""
 
+    def request_head(self, head: Head, origin: Origin, user: bytes, length: int) -> bytes:
+        """Make the head of the request that is sent next, as this worker wants it.
+
+        ``user`` is the name of who has signed in, percent-encoded, or empty; ``length`` is the size of the body.
+        """
+
     def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
         """Send a request, head and body; the answer goes to ``exchange``."""
 
@@ -58,22 +64,40 @@ class Lane(Protocol):
         """Close the connection; a request that is under way on it is told that its worker is lost."""
 
 
-class Balancer:
-    """Gives lanes to requests, most recently used first, and lines up the requests that found none free.
+class Idle(Protocol):
+    """The free lanes, as far as a list is needed; ``pop`` is the choice of the next one."""
 
-    Last in, first out: under light load a few workers do the work, their caches stay warm, and the others' memory
-    can be paged out. The line is first in, first out.
+    def append(self, lane: Lane, /) -> None: ...
+
+    def pop(self) -> Lane: ...
+
+    def remove(self, lane: Lane, /) -> None: ...
+
+    def __contains__(self, lane: object, /) -> bool: ...
+
+    def __iter__(self) -> Iterator[Lane]: ...
+
+    def __len__(self) -> int: ...
+
+
+class Balancer:
+    """Gives lanes to requests, and lines up the requests that found none free.
+
+    Which lane is next is decided by ``idle``. A list gives the one used last: under light load a few workers do the
+    work, their caches stay warm, and the others' memory can be paged out. The line is first in, first out.
 
     ``limit`` is the number of places in the line. ``drained`` is called with each withdrawn lane as it becomes free.
     """
 
-    def __init__(self, limit: int, drained: Callable[[Lane], None] | None = None) -> None:
+    def __init__(
+        self, limit: int, drained: Callable[[Lane], None] | None = None, idle: Idle | None = None
+    ) -> None:
         self.limit = limit
         self.drained = drained
         self.nobody: NobodyServing | None = None
         """Set while no worker is there and none is expected soon: requests are refused instead of lined up."""
         self._lanes: set[Lane] = set()
-        self._idle: list[Lane] = []
+        self._idle: Idle = idle if idle is not None else []
         self._line: dict[Waiting, None] = {}
 
     def __repr__(self) -> str:
@@ -169,4 +193,4 @@ class Balancer:
         """Assert what the docstring of this module promises."""
         assert len(set(self._idle)) == len(self._idle), "a lane is idle twice"
         assert set(self._idle) <= self._lanes, "a withdrawn lane is idle"
-        assert not (self._idle and self._line), "a request waits while a lane is idle"
+        assert not (len(self._idle) and self._line), "a request waits while a lane is idle"

@@ -6,7 +6,8 @@ on that: while a take-over goes on there are workers of both kinds, and a path t
 to all must not be another one to the worker.
 
 Note [Bound]. Some settings mean something only together. If the environments stay as they were, so does who may log
-in to them; if the PROXY line stays, so does who may send it.
+in to them; if the PROXY line stays, so does who may send it; and if other servers go on getting passwords, nobody
+checks these here.
 """
 
 from __future__ import annotations
@@ -65,10 +66,21 @@ NOT_LIVE = {
     "front.base_path": "base-path",
     "pool.projects.single_env": "single-env",
     "pool.projects.base_path": "base-path",
+    "pool.command": "worker-command",
     "pool.https": "protocol",
     "auth.single_project": "single-env",
     "auth.base_path": "base-path",
     "auth.certified": "client-cert-user",
+    "foreign.upstreams": "upstream",
+    "foreign.base_path": "base-path",
+    "foreign.passwords": "auth",
+    "foreign.health_path": "how other servers are spoken to",
+    "foreign.health_host": "how other servers are spoken to",
+    "foreign.health_scheme": "how other servers are spoken to",
+    "foreign.health_interval": "how other servers are spoken to",
+    "foreign.ca_file": "how other servers are spoken to",
+    "foreign.connections": "how other servers are spoken to",
+    "foreign.resolver": "how other servers are spoken to",
     "auth.secret_file": "secret-file",
     "auth.nonce_lifetime": "nonce lifetime",
     "auth.remember": "password memory",
@@ -89,6 +101,7 @@ PROXIES = frozenset({"front.trusted_proxies", "front.remote_user", "auth.remote_
 BOUND = (
     (PROJECTS, PROJECTS | AUTH),
     (frozenset({"front.proxy_protocol"}), PROXIES | AUTH),
+    (frozenset({"foreign.passwords"}), AUTH),
     (frozenset({"process.umask"}), frozenset({"pool.umask"})),
 )
 """If any of the first is refused, so is all of the second (Note [Bound])."""
@@ -107,6 +120,8 @@ def changes(before: Settings, after: Settings) -> Changes:
     """Compare two settings."""
     old, new = dict(flat(before)), dict(flat(after))
     different = {name for name in old if old[name] != new[name]} - {"warnings"}
+    if not (_has_others(before) or _has_others(after)):
+        different = {name for name in different if not name.startswith("foreign.")}
     refused = different & NOT_LIVE.keys()
     if before.pool.projects.single_env or after.pool.projects.single_env:
         refused |= different & PROJECTS  # the one project's name is what its users log in to
@@ -117,6 +132,11 @@ def changes(before: Settings, after: Settings) -> Changes:
     for name in refused:
         settings = _put(settings, name.split("."), old[name])
     return Changes(_names(different - refused), _names(refused), settings)
+
+
+def _has_others(settings: Settings) -> bool:
+    """Tell whether there are servers that are not ours; what is worked out for them is of no interest otherwise."""
+    return bool(settings.foreign.upstreams or settings.pool.command)
 
 
 def flat(settings: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ from tracd_cluster.front.keyring import problems
 from tracd_cluster.front.listener import Front
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.privileges import identity_of
+from tracd_cluster.servers.look import look
+from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings import AuthEntry, Settings
 
 FEW_FILES = 4096
@@ -41,9 +44,11 @@ Finding = tuple[str, str]
 def check(settings: Settings, reactor: Any, say: Callable[[str], Any] = print) -> int:
     """Say what is wrong, one line each, and give the exit status."""
     findings = [("hint", warning) for warning in settings.warnings]
-    for look in (check_environments, check_passwords, check_certificates, check_process):
-        findings += look(settings)
+    for check_one in (check_environments, check_passwords, check_certificates, check_process, check_command):
+        findings += check_one(settings)
     findings += check_ports(settings, reactor)
+    if settings.foreign.upstreams:
+        findings += check_upstreams(settings, reactor)
     for kind, text in sorted(findings, key=lambda finding: finding[0] != "problem"):
         say(f"{kind}: {text}")
     problems = sum(kind == "problem" for kind, _ in findings)
@@ -149,3 +154,29 @@ def check_ports(settings: Settings, reactor: Any) -> Iterator[Finding]:
             yield "problem", str(error)
     for port in front.ports:
         port.stopListening()
+
+
+def check_command(settings: Settings) -> Iterator[Finding]:
+    """See whether the command of the workers is there."""
+    command = settings.pool.command
+    if command is None:
+        return
+    folders = os.pathsep.join((os.environ.get("PATH", os.defpath), os.path.dirname(sys.executable)))
+    if shutil.which(command.words[0], path=folders) is None:
+        yield "problem", f"--worker-command: {command.words[0]} is no program that can be run"
+
+
+def check_upstreams(settings: Settings, reactor: Any) -> list[Finding]:
+    """Ask every server once; the reactor runs for as long as that takes."""
+    findings: list[Finding] = []
+    resolver = make_resolver(settings.foreign.resolver, reactor)
+
+    def begin() -> None:
+        asked = look(settings.foreign, resolver, reactor)
+        asked.addCallback(findings.extend)
+        asked.addErrback(lambda failure: findings.append(("problem", f"--upstream cannot be asked: {failure.value}")))
+        asked.addBoth(lambda _: reactor.stop())
+
+    reactor.callWhenRunning(begin)
+    reactor.run(installSignalHandlers=False)
+    return findings

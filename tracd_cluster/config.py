@@ -11,12 +11,14 @@ import os
 import pwd
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tracd_cluster.config_file import in_file, read_file
 from tracd_cluster.errors import ConfigError
+from tracd_cluster.foreign_config import check_foreign, command_settings, foreign_settings
 from tracd_cluster.https_config import https_of, idle_options
 from tracd_cluster.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
 from tracd_cluster.settings import (
@@ -77,6 +79,8 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     process with status 2 and a message for a single option that is wrong, and with status 0 after ``--help``.
     """
     given = _read_command_line(list(expand(arguments)), make_parser(prog, _versions(prog)))
+    with suppress(OSError):
+        given["folder"] = os.getcwd()  # a daemon reads its file again in another one
     configuration = _combine(given)
     values = configuration.values
     return configuration, "check" if values["check"] else "show_config" if values["show_config"] else None
@@ -136,6 +140,7 @@ def _check_exclusive(values: dict[str, Any], origins: dict[str, str]) -> None:
 
 def make_settings(values: dict[str, Any]) -> Settings:
     """Make Settings of the values of all options, by their keys; raise ConfigError for what does not go together."""
+    check_foreign(values)
     projects = _projects(values)
     warnings: list[str] = []
     entries = _first_entries(values["auths"], warnings)
@@ -172,11 +177,13 @@ def make_settings(values: dict[str, Any]) -> Settings:
             remember_locales=not values["no_locale_memory"],
             drain_timeout=values["drain_timeout"],
             start_timeout=values["start_timeout"],
+            command=command_settings(values),
             application=values["application"],
             umask=values["umask"],
             https=values["protocol"] == "https",
         ),
         auth=_auth(values, entries, projects, warnings),
+        foreign=foreign_settings(values),
         process=_process(values),
         warnings=tuple(_general_warnings(values) + warnings),
     )
@@ -185,7 +192,8 @@ def make_settings(values: dict[str, Any]) -> Settings:
 def _projects(values: dict[str, Any]) -> ProjectSettings:
     """Say which environments are served; raise ConfigError as tracd does."""
     parent, envs = values["env_parent_dir"], tuple(values["envs"])
-    if not parent and not envs and not values["application"]:
+    elsewhere = values["application"] or values["worker_command"] or values["upstream"]
+    if not parent and not envs and not elsewhere:
         raise ConfigError("no environment: give the path of at least one, or -e with the folder that has them all")
     if values["single_env"] and len(envs) > 1:
         raise ConfigError(f"-s serves one environment, but {len(envs)} are given: {', '.join(envs)}")
@@ -220,13 +228,14 @@ def _auth(
     header = _remote_user(values)
     named = header or values["client_cert_user"]
     required = frozenset(values["require_login"])
-    single = os.path.basename(projects.env_paths[0]) if projects.single_env else None
+    # Without a name, the one project is known to entries for * alone.
+    single = os.path.basename((projects.env_paths or ("",))[0]) if projects.single_env else None
     names = {entry.project for entry in entries}
     if not named:
         for name in sorted(required):
             _check_required(name, names, single)
     known = {os.path.basename(path) for path in projects.env_paths}
-    if not projects.env_parent_dir and not values["application"]:
+    if projects.env_paths and not projects.env_parent_dir:
         for name in sorted((names | required) - known - {"*"}):
             warnings.append(f"no environment is called {name}, which an option of signing in names")
     return AuthSettings(

@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from tracd_cluster import values
+from tracd_cluster.foreign_options import FOREIGN
 from tracd_cluster.https_options import HTTPS
 from tracd_cluster.option import Option, flag, seconds
 from tracd_cluster.settings import FrontSettings, PoolSettings
@@ -122,6 +123,7 @@ OPTIONS: tuple[Option, ...] = (
     flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
     flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
+    *FOREIGN,
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(
         names=("--queue",), group="limits", read=values.places, metavar="N", default=FRONT.queue,

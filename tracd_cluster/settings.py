@@ -29,6 +29,66 @@ class ProjectSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSettings:
+    """A command to be run for each worker, in place of our own: ``--worker-command``."""
+
+    words: tuple[str, ...]
+    """``{port}``, ``{host}``, ``{number}`` and ``{base_path}`` are put in."""
+    folder: str
+    """Where it is run: the folder that the front was started in."""
+    base_path: str = ""
+    """The one that the command serves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """One server elsewhere, or all that a name stands for: one ``--upstream``."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    """A name, an address, or a name with SRV records."""
+    port: int
+    srv: bool = False
+    """The records name the servers and their ports."""
+    base_path: str | None = None
+    """The one that it serves; None for the same as ours."""
+    weight: float = 1.0
+    trusted: bool = False
+    """It is told who has signed in."""
+    own_host: bool = False
+    """It gets its own name as Host."""
+    text: str = ""
+    """As it was written."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignSettings:
+    """How servers that are not ours are spoken to."""
+
+    upstreams: tuple[Upstream, ...] = ()
+    base_path: str = ""
+    """That of the front."""
+    passwords: bool = True
+    """Authorization is passed on: nobody checks passwords here."""
+    health_path: str | None = None
+    """None for the base path with a slash."""
+    health_host: str = ""
+    """The Host of health checks."""
+    health_scheme: str = "http"
+    """What they say that clients use."""
+    health_interval: float = 5.0
+    ca_file: str | None = None
+    """Whom to believe that an https server is who it says; None for the system's own."""
+    connections: int = 16
+    """Requests under way at one server."""
+    resolver: tuple[str, int] | None = None
+    """A name server to ask; None for those of the system."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
     """The workers and the template they are forked from."""
 
@@ -42,6 +102,8 @@ class PoolSettings:
     """``gc.freeze()`` the warm heap (tracd/tuning.py)."""
     remember_locales: bool = True
     """List Trac's translations, and read each, once per process (tracd/tuning.py)."""
+    command: CommandSettings | None = None
+    """What is run in place of our own workers."""
     application: str | None = None
     """``module:callable`` of a WSGI application to serve instead of Trac (for benchmarks and tests)."""
     umask: int = 0o022
@@ -197,6 +259,7 @@ class Settings:
     front: FrontSettings
     pool: PoolSettings
     auth: AuthSettings = field(default_factory=AuthSettings)
+    foreign: ForeignSettings = field(default_factory=ForeignSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""

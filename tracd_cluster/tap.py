@@ -36,9 +36,15 @@ from tracd_cluster.config import configure
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.front.listener import Front
 from tracd_cluster.reloading import Reloading
+from tracd_cluster.servers.choice import LeastLoaded
+from tracd_cluster.servers.pool import Servers
+from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings import ProcessSettings, Settings
+from tracd_cluster.upstream.commands import command_lanes
 from tracd_cluster.upstream.lane import Lane
 from tracd_cluster.values import processors
+from tracd_cluster.workers.command import CommandTemplate
+from tracd_cluster.workers.lanes import OpenLanes, open_pairs, open_to_port
 from tracd_cluster.workers.sources import Sources
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.watch import Watch
@@ -110,16 +116,24 @@ class Cluster(service.Service):
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
-        self.balancer = Balancer(settings.front.queue)
+        idle = LeastLoaded()
+        self.balancer = Balancer(settings.front.queue, idle=idle if settings.foreign.upstreams else None)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
-        self.supervisor = Supervisor(settings.pool, self.balancer, reactor, self._open_lane, self._fatal)
-        self.front.base_urls = self.supervisor.table.base_urls
+        self.supervisor: Supervisor | Servers
+        if settings.foreign.upstreams:
+            resolver = partial(make_resolver, settings.foreign.resolver, reactor)
+            self.supervisor = Servers(settings.foreign, self.balancer, idle, reactor, resolver)
+        else:
+            self.supervisor = self._make_supervisor()
+            self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
-        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-        self.watch = Watch(
-            reactor, self._sources, self.supervisor.new_generation, in_thread, settings.process.reload_poll
-        )
+        self.watch: Watch | None = None
+        if isinstance(self.supervisor, Supervisor):
+            in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+            sources = partial(self._sources, self.supervisor)
+            poll = settings.process.reload_poll
+            self.watch = Watch(reactor, sources, self.supervisor.new_generation, in_thread, poll)
         self.reloading = Reloading(settings, reread, self._prepare_gate, self._prepare)
         if (contexts := self.front.contexts) is not None:
             self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
@@ -128,17 +142,20 @@ class Cluster(service.Service):
 
     def reload(self) -> list[str]:
         """Read settings, passwords and certificates again, and have new workers; say what came of it."""
-        before = self.supervisor.desired.generation
+        before = self._generation()
         said = self.reloading.reload()
-        if self.supervisor.desired.generation != before:
-            said.append(f"New workers are starting: generation {self.supervisor.desired.generation}")
+        if self._generation() != before:
+            said.append(f"New workers are starting: generation {self._generation()}")
         for line in said:
             log.warn("{line}", line=line)
         return said
 
-    def _sources(self) -> Sources:
+    def _generation(self) -> int:
+        return self.supervisor.desired.generation if isinstance(self.supervisor, Supervisor) else 0
+
+    def _sources(self, supervisor: Supervisor) -> Sources:
         settings = self.reloading.settings
-        return self.supervisor.table.sources(settings.pool.projects.env_parent_dir, settings.process.auto_reload)
+        return supervisor.table.sources(settings.pool.projects.env_parent_dir, settings.process.auto_reload)
 
     def _prepare_gate(self, settings: Settings) -> Callable[[], None]:
         if self.front.gate is not None:
@@ -158,9 +175,10 @@ class Cluster(service.Service):
     def _prepare(self, settings: Settings) -> Callable[[], None]:
         def take() -> None:
             self.front.take(settings.front, settings.pool.drain_timeout)
-            self.watch.poll_every(settings.process.reload_poll)
-            self.supervisor.take(settings.pool)
-            self.supervisor.new_generation()
+            if isinstance(self.supervisor, Supervisor) and self.watch is not None:
+                self.watch.poll_every(settings.process.reload_poll)
+                self.supervisor.take(settings.pool)
+                self.supervisor.new_generation()
 
         return take
 
@@ -173,7 +191,18 @@ class Cluster(service.Service):
             log.info("Received SIGHUP, reloading")
             self.reload()
 
+    def _make_supervisor(self) -> Supervisor:
+        pool, foreign, reactor = self._settings.pool, self._settings.foreign, self._reactor
+        launch = None
+        open_lanes: OpenLanes = partial(open_pairs, self._open_lane)
+        if pool.command is not None:
+            launch = partial(CommandTemplate, reactor, pool.command)
+            open_lane = command_lanes(pool.command, foreign, self.balancer, reactor)
+            open_lanes = partial(open_to_port, open_lane)
+        return Supervisor(pool, self.balancer, reactor, open_lanes, self._fatal, launch)
+
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
+        self.front.learn_hosts()
         return Lane(sock, name, lost, self._reactor, self.balancer)
 
     def privilegedStartService(self) -> None:  # noqa: N802
@@ -184,6 +213,7 @@ class Cluster(service.Service):
         settings, process = self._settings, self._settings.process
         try:
             self.front.gate = self._make_gate(settings)
+            self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:
@@ -205,7 +235,8 @@ class Cluster(service.Service):
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
-        self.watch.startService()
+        if self.watch is not None:
+            self.watch.startService()
         self.front.startService()
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
@@ -220,7 +251,8 @@ class Cluster(service.Service):
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
-        self.watch.stopService()
+        if self.watch is not None:
+            self.watch.stopService()
         stopping = self.front.stopService()
         stopping.addCallback(lambda _: self.supervisor.stopService())
         stopping.addCallback(lambda _: self.verifier.stop())

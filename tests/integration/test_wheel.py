@@ -84,3 +84,13 @@ def test_the_command_tells_of_its_options(installed: Path, tmp_path: Path) -> No
     twistd = "from twisted.scripts.twistd import run; run()"
     told = run(installed, "-c", twistd, "tracd-cluster", "--help", folder=tmp_path)
     assert "--workers" in told
+
+
+def test_trac_finds_the_plugin_for_remote_user(installed: Path, tmp_path: Path) -> None:
+    """An administrator only has to enable it."""
+    program = (
+        "from importlib.metadata import entry_points\n"
+        "print(*{entry.load().RemoteUser.__name__ for entry in entry_points(group='trac.plugins')"
+        " if entry.value.startswith('tracd_cluster')})"
+    )
+    assert "RemoteUser" == run(installed, "-W", "ignore", "-c", program, folder=tmp_path).strip()

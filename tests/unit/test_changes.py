@@ -12,12 +12,15 @@ from tracd_cluster.changes import LIVE, NOT_LIVE, changes, flat
 from tracd_cluster.settings import (
     AuthEntry,
     AuthSettings,
+    CommandSettings,
+    ForeignSettings,
     FrontSettings,
     PoolSettings,
     ProcessSettings,
     ProjectSettings,
     Settings,
     TlsSettings,
+    Upstream,
 )
 
 BEFORE = Settings(
@@ -26,11 +29,15 @@ BEFORE = Settings(
     auth=AuthSettings(),
     process=ProcessSettings(),
 )
+UPSTREAM = Upstream(scheme="http", host="elsewhere", port=80)
 ENTRY = AuthEntry(kind="basic", project="a", file="/srv/users", realm="r")
 OTHERS: dict[str, Any] = {
     "front.endpoints": ("tcp:81",),
     "front.secure_endpoints": ("tcp:443",),
     "front.tls": TlsSettings(certificate="/c.pem"),
+    "foreign.upstreams": (UPSTREAM, UPSTREAM),
+    "foreign.resolver": ("10.0.0.1", 53),
+    "pool.command": CommandSettings(words=("tracd",), folder="/"),
     "front.trusted_proxies": (ip_network("10.0.0.0/8"),),
     "front.remote_user": b"remote-user",
     "front.hosts": ("a.example",),
@@ -86,9 +93,10 @@ def test_what_can_be_taken_is_taken(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(NOT_LIVE))
 def test_what_cannot_is_named_and_stays_and_the_rest_is_taken(name: str) -> None:
     """One thing that needs a restart does not keep all others from being taken up."""
-    found = changes(BEFORE, with_other(BEFORE, name, "front.max_body"))
+    before = replace(BEFORE, foreign=ForeignSettings(upstreams=(UPSTREAM,)))
+    found = changes(before, with_other(before, name, "front.max_body"))
     assert ((NOT_LIVE[name],), ("max-body",)) == (found.refused, found.live)
-    assert with_other(BEFORE, "front.max_body") == found.settings
+    assert with_other(before, "front.max_body") == found.settings
 
 
 def test_nothing_new_is_no_change() -> None:
@@ -121,3 +129,13 @@ def test_proxies_stay_as_long_as_their_line() -> None:
     found = changes(BEFORE, with_other(BEFORE, "front.proxy_protocol", *names, "pool.workers"))
     assert {"proxy-protocol", "trusted-proxy", "remote-user-header", "require-login"} == set(found.refused)
     assert with_other(BEFORE, "pool.workers") == found.settings
+
+
+def test_passwords_are_checked_here_or_passed_on() -> None:
+    """Not both, and without other servers it is nobody's business."""
+    names = ("auth.entries", "foreign.passwords", "foreign.health_host")
+    assert ("auth",) == changes(BEFORE, with_other(BEFORE, *names)).live
+    before = replace(BEFORE, foreign=ForeignSettings(upstreams=(UPSTREAM,)))
+    found = changes(before, with_other(before, *names, "front.queue"))
+    assert {"auth", "how other servers are spoken to"} == set(found.refused)
+    assert with_other(before, "front.queue") == found.settings

@@ -28,7 +28,7 @@ def password_file(tmp_path: Path) -> str:
 
 def test_options_may_stand_anywhere(env: str) -> None:
     """As with tracd, options stand before or after the environments and may be abbreviated."""
-    settings = load(["-s", env, "-p", "8080", "--base=/trac/", "--work", "3"])
+    settings = load(["-s", env, "-p", "8080", "--base=/trac/", "--workers", "3"])
     assert (env,) == settings.pool.projects.env_paths
     assert settings.pool.projects.single_env
     assert ("tcp:port=8080:backlog=1024",) == settings.front.endpoints

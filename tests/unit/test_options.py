@@ -47,9 +47,9 @@ def test_abbreviations_mean_what_they_mean_to_tracd(full: str) -> None:
 
 def test_our_own_may_be_abbreviated_too() -> None:
     """What is short for none of tracd's is left to the parser."""
-    words = list(expand(["--worker", "3", "--queue-t", "1"]))
+    words = list(expand(["--thr", "3", "--queue-t", "1"]))
     options = make_parser("tracd-cluster", "1").parse_intermixed_args(words)
-    assert (3, 1.0) == (options.workers, options.queue_timeout)
+    assert (3, 1.0) == (options.threads, options.queue_timeout)
 
 
 def test_a_login_may_be_required_of_all_or_of_one() -> None:
@@ -74,7 +74,7 @@ def test_help_is_grouped_with_one_line_for_each_option() -> None:
         assert option.help.split(";")[0] in found[0]
         assert f"(default: {option.shown})" in found[0] or not option.shown
     groups = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
-    expected = "environments listening https signing_in workers limits process what_to_do"
+    expected = "environments listening https signing_in workers other_workers limits process what_to_do"
     assert [f"{name.replace('_', ' ')}:" for name in expected.split()] == groups
 
 

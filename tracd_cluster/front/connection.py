@@ -172,6 +172,8 @@ class Connection(Protocol):
         host = getattr(here, "host", "localhost")
         self.here = (f"[{host}]" if ":" in host else host).encode("ascii"), getattr(here, "port", 80)
         self.address = getattr(peer, "host", "")
+        if not self.address:
+            self.redirect_port = 0  # a Unix socket: a server in front, whose client would be sent round in circles
         self.trusted = self._front.trusts(self.address)
         self.identity = identity_lines(self.scheme, self.here, self.address, getattr(peer, "port", 0))
 

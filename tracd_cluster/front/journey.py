@@ -152,11 +152,9 @@ class Journey:
         body = self._body
         self._lane = lane
         self._client.deadline = self._front.now + self._front.request_timeout
-        identity = self._admission.origin.identity
-        if self._admission.user:
-            identity += b"Tracd-Cluster-User: %b\r\n" % self._admission.user
-        head = self.head.for_worker(identity, body.size if body is not None else 0)
-        lane.send(self, head, body)
+        admission = self._admission
+        size = body.size if body is not None else 0
+        lane.send(self, lane.request_head(self.head, admission.origin, admission.user, size), body)
 
     def line_failed(self, error: TracdClusterError) -> None:
         """Tell the client that no worker took the request."""

@@ -144,8 +144,6 @@ class Front(service.Service):
         if self.gate is not None:
             self.gate.tick(now)
         self.balancer.expire(now)
-        if self.base_urls() != self._base_urls:
-            self._learn_hosts()
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.timed_out()
         for journey in [j for j, deadline in self.abandoned.items() if deadline <= now]:
@@ -221,8 +219,13 @@ class Front(service.Service):
             client = client.ipv4_mapped
         return any(client in network for network in networks if network is not None)
 
-    def _learn_hosts(self) -> None:
-        """Serve the hosts at which the environments say that they are, unless the options say something else."""
+    def learn_hosts(self) -> None:
+        """Serve the hosts at which the environments say that they are, unless the options say something else.
+
+        To be called before a worker that has read them takes requests.
+        """
+        if self.base_urls() == self._base_urls:
+            return
         self._base_urls = self.base_urls()
         if not self.settings.hosts:
             self.hosts = hosts_of((), self.settings.canonical_host, self._base_urls)

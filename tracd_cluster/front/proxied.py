@@ -2,7 +2,8 @@
 
 See haproxy.org's proxy-protocol.txt, versions 1 and 2. Twisted's parsers read the header, but only once all of it is
 there and only if its addresses are some: by themselves they take a header in two segments for none, raise what nobody
-catches for a port that is no number, and do not know the short ``PROXY UNKNOWN`` of HAProxy's health checks.
+catches for a port that is no number, and do not know the short ``PROXY UNKNOWN``, which nginx writes for a client at a
+Unix socket.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from tracd_cluster.errors import ClientFault
+from tracd_cluster.rewrite.outward import inside as inside
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\])(?::[0-9]{0,5})?\Z")
 """uri-host with an optional port (RFC 9110 section 7.2, RFC 3986 section 3.2.2)."""
@@ -51,8 +52,3 @@ def check_path(target: bytes) -> bytes:
     if (b"/." in path or b"%2" in path) and _DOT_SEGMENT.search(path):
         raise ClientFault(400, "The path has a dot segment.")
     return path
-
-
-def inside(path: bytes, base_path: bytes) -> bool:
-    """Tell whether ``path`` is the base path or below it, on the border of a segment."""
-    return path.startswith(base_path) and path[len(base_path) : len(base_path) + 1] in (b"", b"/")

@@ -13,11 +13,14 @@ class AnswerReader:
 
     ``start`` begins an answer, ``feed`` takes bytes. Then ``status`` is 0 until the head is complete, ``pieces``
     holds the body bytes that came since they were last taken, ``ended`` says that the answer is complete, and
-    ``failed`` that its worker gave it up halfway. ``length`` is the Content-Length or -1. Interim answers (1xx)
-    are skipped. Any byte after the end, or before ``start``, is a MalformedAnswer.
+    ``failed`` that its worker gave it up halfway. ``length`` is the Content-Length or -1. ``keep`` says, once it has
+    ended, that the connection may carry another one. Interim answers (1xx) are skipped. Any byte after the end, or
+    before ``start``, is a MalformedAnswer.
     """
 
-    __slots__ = ("_no_body", "_parser", "ended", "failed", "fields", "length", "pieces", "reason", "started", "status")
+    __slots__ = (
+        "_no_body", "_parser", "ended", "failed", "fields", "keep", "length", "pieces", "reason", "started", "status",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
@@ -34,6 +37,7 @@ class AnswerReader:
         self.pieces: list[bytes] = []
         self.ended = False
         self.failed = False
+        self.keep = False
 
     def start(self, no_body: bool) -> None:
         """Expect an answer; ``no_body`` when it is one to HEAD (RFC 9110 section 9.3.2)."""
@@ -98,3 +102,4 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         if self.status:
             self.ended = True
+            self.keep = self._parser.should_keep_alive()

@@ -34,6 +34,32 @@ class Body(Protocol):
     def read(self, size: int) -> bytes: ...
 
 
+class Head(Protocol):
+    """The head of a request, as its lane sees it."""
+
+    method: bytes
+    safe: bool
+    """The method may be sent twice."""
+    target: bytes
+    host: bytes | None
+    lines: list[bytes]
+    """Header lines, that of ``host`` first."""
+    length: int
+    chunked: bool
+
+    def for_worker(self, identity: bytes, length: int) -> bytes: ...
+
+
+class Origin(Protocol):
+    """Whose a request is, and how it has come."""
+
+    address: str
+    scheme: bytes
+    here: tuple[bytes, int]
+    identity: bytes
+    """The lines that tell one of our own workers of all this."""
+
+
 class Exchange(Protocol):
     """One request, as its lane sees it."""
 
@@ -108,6 +134,13 @@ class Lane:
         return f"<Lane of {self.name}, {state}, served {self.served}>"
 
     # -- the exchange's side
+
+    def request_head(self, head: Head, origin: Origin, user: bytes, length: int) -> bytes:
+        """Make the head of a request as our own workers get it; ``length`` is the size of the body."""
+        identity = origin.identity
+        if user:
+            identity += b"Tracd-Cluster-User: %b\r\n" % user
+        return head.for_worker(identity, length)
 
     def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
         """Send a request, head and body; the answer goes to ``exchange``."""

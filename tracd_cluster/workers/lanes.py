@@ -1,8 +1,10 @@
-"""The lanes of one worker: socket pairs made for its fork, probed, put to use and withdrawn together.
+"""The lanes of one worker: made for its fork, probed, put to use and withdrawn together.
 
-Lifetime. ``ours`` become lanes at once, for a probe may wait in the socket until the worker is there to read it;
-``theirs`` go to the template with the fork, which closes them here. ``close`` ends all of them, and does not make
-``lost`` be called.
+Our own workers' are socket pairs; those to a command lead to a port that is kept free for it until its start.
+
+Lifetime. The front's ends become lanes at once, for a probe may wait until the worker is there to read it; ``theirs``
+go to the template with the fork, which closes them here. ``close`` ends all of them, and does not make ``lost`` be
+called.
 """
 
 from __future__ import annotations
@@ -29,29 +31,30 @@ Lost = Callable[[Lane, str], None]
 OpenLane = Callable[[socket.socket, str, Lost], WorkerLane]
 """Makes a lane of the front's end of a socket pair, for the worker of this name."""
 
+OpenLaneTo = Callable[[int, str, Lost], WorkerLane]
+"""Makes a lane to a port of this host's."""
+
+LOOPBACK = "127.0.0.1"
+
 
 class WorkerLanes:
     """All lanes of one worker; those of a worker are lost together."""
 
-    def __init__(self, count: int, name: str, open_lane: OpenLane, lost: Lost) -> None:
+    def __init__(self) -> None:
         self.lanes: list[WorkerLane] = []
         self.theirs: list[socket.socket] = []
-        self._unanswered = count
-        try:
-            for _ in range(count):
-                ours, theirs = socket.socketpair()
-                self.theirs.append(theirs)
-                self.lanes.append(open_lane(ours, name, lost))
-        except OSError:
-            for end in self.theirs:
-                end.close()
-            self.close()
-            raise
+        self._answers = 0
+
+    def abandon(self) -> None:
+        """Close everything, for not all could be made."""
+        for end in self.theirs:
+            end.close()
+        self.close()
 
     @property
     def answered(self) -> bool:
         """Whether every lane has answered its probe."""
-        return self._unanswered == 0
+        return self._answers == len(self.lanes)
 
     @property
     def served(self) -> int:
@@ -62,8 +65,8 @@ class WorkerLanes:
         """Ask on every lane whether the worker serves; ``answered`` is called when all have said so."""
 
         def one_answered() -> None:
-            self._unanswered -= 1
-            if self._unanswered == 0:
+            self._answers += 1
+            if self.answered:
                 answered()
 
         for lane in list(self.lanes):
@@ -86,3 +89,34 @@ def expect_or_refuse(balancer: Balancer, nobody: bool, stopping: bool) -> None:
         balancer.refuse_all(NobodyServing(why))
     elif not nobody and balancer.nobody is not None:
         balancer.expect()
+OpenLanes = Callable[[int, str, Lost], WorkerLanes]
+"""Makes so many lanes of the worker of this name; raises OSError when the system has no more to give."""
+
+
+def open_pairs(open_lane: OpenLane, count: int, name: str, lost: Lost) -> WorkerLanes:
+    """Make lanes of socket pairs, for one of our own workers."""
+    lanes = WorkerLanes()
+    try:
+        for _ in range(count):
+            ours, theirs = socket.socketpair()
+            lanes.theirs.append(theirs)
+            lanes.lanes.append(open_lane(ours, name, lost))
+    except OSError:
+        lanes.abandon()
+        raise
+    return lanes
+
+
+def open_to_port(open_lane: OpenLaneTo, count: int, name: str, lost: Lost) -> WorkerLanes:
+    """Keep a port free, and make lanes to whoever will listen there."""
+    lanes = WorkerLanes()
+    try:
+        keeper = socket.socket()
+        lanes.theirs.append(keeper)
+        keeper.bind((LOOPBACK, 0))
+        port: int = keeper.getsockname()[1]
+        lanes.lanes.extend(open_lane(port, name, lost) for _ in range(count))
+    except OSError:
+        lanes.abandon()
+        raise
+    return lanes

@@ -40,6 +40,8 @@ def terminate_over(worker: Worker, desired: Desired) -> str:
 
 def template_ready(template: Template, ready: Ready) -> str:
     """Say that a template can fork."""
+    if template.pid is None:
+        return f"generation {template.generation} is of a command that each worker runs"
     state = "warm" if ready.preloaded else "not warmed: each worker warms itself"
     return f"{template} is ready after {ready.seconds:.2f} s, {len(ready.files)} files loaded, {state}"
 

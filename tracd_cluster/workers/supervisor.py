@@ -25,7 +25,7 @@ from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control, report, steps
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.judgement import Failure, failure_of, for_the_worse
-from tracd_cluster.workers.lanes import OpenLane, WorkerLanes, expect_or_refuse
+from tracd_cluster.workers.lanes import OpenLanes, WorkerLanes, expect_or_refuse
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.steps import Desired, Step
 from tracd_cluster.workers.table import Table
@@ -41,8 +41,8 @@ log = Logger()
 class Supervisor(Service):
     """Starts the workers, watches them, replaces them, and ends them.
 
-    ``fatal`` is called at most once, with a message for the operator, when the first start fails. ``launch`` is for
-    tests, which then need no more of the reactor than its clock.
+    ``fatal`` is called at most once, with a message for the operator, when the first start fails. ``launch`` starts
+    templates that are not of our own kind; with it no more of the reactor is needed than its clock.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Supervisor(Service):
         settings: PoolSettings,
         balancer: Balancer,
         reactor: Any,
-        open_lane: OpenLane,
+        open_lanes: OpenLanes,
         fatal: Callable[[str], None],
         launch: Launch | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Supervisor(Service):
         self._launch: Launch = launch or (
             lambda generation, owner: TemplateProcess(reactor, self._settings, generation, owner)
         )
-        self._open_lane = open_lane
+        self._open_lanes = open_lanes
         self._fatal: Callable[[str], None] | None = fatal
         self._processes: dict[int, RunningTemplate] = {}
         self._lanes: dict[WorkerKey, WorkerLanes] = {}
@@ -313,8 +313,8 @@ class Supervisor(Service):
         key = worker.key
         try:
             threads = self.table.templates[worker.generation].threads
-            lanes = WorkerLanes(threads, f"worker {worker.number}", self._open_lane, partial(self._lane_lost, key))
-            self._lanes[key] = lanes
+            lost = partial(self._lane_lost, key)
+            lanes = self._lanes[key] = self._open_lanes(threads, f"worker {worker.number}", lost)
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
             self.fork_failed(worker.generation, worker.number, str(error))

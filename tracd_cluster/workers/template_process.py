@@ -60,7 +60,8 @@ class Owner(Protocol):
 class RunningTemplate(Protocol):
     """A template's process, as the supervisor uses it."""
 
-    pid: int
+    @property
+    def pid(self) -> int | None: ...
 
     def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
 
@@ -272,7 +273,7 @@ class TemplateProcess(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:  # noqa: N802
         """Take its status; its output and its last messages may still be on their way."""
-        self._status = _status_of(reason)
+        self._status = status_of(reason)
         self._part_ended("process")
 
     def processEnded(self, reason: Failure) -> None:  # noqa: N802
@@ -313,7 +314,7 @@ class TemplateProcess(ProcessProtocol):
                 worker.watch(partial(self._worker_gone, number))
 
 
-def _status_of(reason: Failure) -> int:
+def status_of(reason: Failure) -> int:
     """Give an exit status as the template gives it for its workers: negative for a signal."""
     ended = reason.value
     if isinstance(ended, ProcessDone):

@@ -41,7 +41,7 @@ class Arrangement:
     inner: str
     scheme: str = "https"
     start: Start | None = None
-    needs: str = "python3"
+    needs: str = ""
     stream: bool = False
     """It passes whole connections on."""
 

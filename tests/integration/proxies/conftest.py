@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -134,7 +135,8 @@ def site(town: Town, name: str) -> Site:
 
 def require(arrangement: Arrangement) -> None:
     """Skip where the proxy is not installed."""
-    if shutil.which(arrangement.needs, path="/usr/sbin:/usr/bin:/bin:/usr/local/bin:/usr/local/sbin") is None:
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
+    if arrangement.needs and shutil.which(arrangement.needs, path=path) is None:
         pytest.skip(f"{arrangement.needs} is not installed")
     if arrangement.needs == "nginx" and arrangement.stream and not STREAM_MODULE.exists():
         pytest.skip("nginx's module stream is not installed")

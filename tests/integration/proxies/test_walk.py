@@ -140,6 +140,8 @@ def test_a_path_arrives_as_it_was_written(site: Site) -> None:
         title = re.search(r"<title>(.*?)</title>", page.text, re.DOTALL)
         assert title is not None
         assert "ß/a;b&amp;c%d+e \\" in title[1]
+        # Trac sends on to the name with one slash; if nobody has to be sent, somebody has made two of them one.
+        assert 1 == len(visitor.get("/wiki/a//b").history)
 
 
 @everywhere

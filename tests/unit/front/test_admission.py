@@ -82,6 +82,16 @@ def test_the_host_that_a_proxy_names_has_to_be_ours() -> None:
     assert 1 == len(lane.heads)
 
 
+def test_hosts_are_learned_before_the_first_worker_serves() -> None:
+    """What the environments say counts at once, not with the next look at the clock; options come first."""
+    for named, expected in (((), [200, 421]), (("*",), [200, 200]), (("other",), [421, 421])):
+        front, _ = answered(hosts=named)
+        front.base_urls = lambda: ("https://inner/trac",)
+        front.learn_hosts()
+        wire = Wire(front).feed(request("")).feed(request("").replace(b"inner:8000", b"evil.example"))
+        assert expected == statuses(wire.take())
+
+
 def test_the_canonical_host_gets_the_way_and_the_query() -> None:
     """Under the scheme that the client uses."""
     front, _ = answered(canonical_host="trac.example.org")

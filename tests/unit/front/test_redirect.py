@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.address import UNIXAddress
 
 from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 
@@ -31,6 +32,14 @@ def test_without_a_host_that_is_one_it_is_a_fault(request_: bytes) -> None:
     answer = Wire(front).feed(request_).take()
     assert [400] == statuses(answer)
     assert b"Location" not in answer
+
+
+def test_a_unix_socket_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server in front would only send its client round in circles."""
+    front, _ = make_front(redirect_port=443)
+    front.balancer.add(FakeLane(front).always_ok())
+    monkeypatch.setattr(Wire, "getPeer", lambda self: UNIXAddress("/run/x"))
+    assert [200] == statuses(Wire(front).feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").take())
 
 
 def test_encrypted_requests_are_answered() -> None:

@@ -16,7 +16,7 @@ from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.listener import Front
 from tracd_cluster.settings import FrontSettings
 from tracd_cluster.upstream.framing import AnswerReader
-from tracd_cluster.upstream.lane import Body, Exchange
+from tracd_cluster.upstream.lane import Body, Exchange, Head, Lane, Origin
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 NO_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -98,6 +98,9 @@ class FakeLane:
         self.given_up: WorkerFault | None = None
         self.unanswered = 0
         self.on_send: Callable[[], None] | None = None
+
+    def request_head(self, head: Head, origin: Origin, user: bytes, length: int) -> bytes:
+        return Lane.request_head(self, head, origin, user, length)  # type: ignore[arg-type]
 
     def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
         self.exchange = exchange

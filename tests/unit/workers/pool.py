@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -14,6 +15,7 @@ from tracd_cluster.balancer import Balancer, Lane
 from tracd_cluster.errors import TracdClusterError
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.lanes import open_pairs
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.template_process import Owner
 
@@ -53,7 +55,7 @@ class Pool:
             PoolSettings(**{"workers": 2, **settings}),
             self.balancer,
             self.clock,
-            self.open_lane,
+            partial(open_pairs, self.open_lane),
             self.fatal.append,
             self.launch,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import FakeLane
 from tracd_cluster.balancer import Balancer
-from tracd_cluster.workers.lanes import WorkerLanes
+from tracd_cluster.workers.lanes import WorkerLanes, open_pairs, open_to_port
 
 
 def make(count: int = 2) -> tuple[WorkerLanes, list[FakeLane]]:
@@ -20,7 +20,7 @@ def make(count: int = 2) -> tuple[WorkerLanes, list[FakeLane]]:
         made.append(FakeLane(sock, name, lost))
         return made[-1]
 
-    lanes = WorkerLanes(count, "worker 1", open_lane, lambda lane, why: None)
+    lanes = open_pairs(open_lane, count, "worker 1", lambda lane, why: None)
     for end in lanes.theirs:
         end.close()
     return lanes, made
@@ -78,5 +78,22 @@ def test_when_descriptors_run_out_nothing_is_left_open() -> None:
         return lane
 
     with pytest.raises(OSError, match="too many open files"):
-        WorkerLanes(2, "worker 1", open_lane, lambda lane, why: None)
+        open_pairs(open_lane, 2, "worker 1", lambda lane, why: None)
     assert made[0].closed
+
+
+def test_a_port_is_kept_free_until_the_command_starts() -> None:
+    """Nobody else gets the port that the lanes lead to, until the end that keeps it is closed."""
+    made: list[int] = []
+
+    def open_lane(port: int, name: str, lost: Any) -> FakeLane:
+        made.append(port)
+        return FakeLane(socket.socket(), name, lost)
+
+    lanes = open_to_port(open_lane, 3, "worker 1", lambda lane, why: None)
+    assert 3 == len(lanes.lanes)
+    assert 1 == len(set(made))
+    with lanes.theirs[0], socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", made[0]))
+    with socket.socket() as command:
+        command.bind(("127.0.0.1", made[0]))
