@@ -89,6 +89,8 @@ def expect_or_refuse(balancer: Balancer, nobody: bool, stopping: bool) -> None:
         balancer.refuse_all(NobodyServing(why))
     elif not nobody and balancer.nobody is not None:
         balancer.expect()
+
+
 OpenLanes = Callable[[int, str, Lost], WorkerLanes]
 """Makes so many lanes of the worker of this name; raises OSError when the system has no more to give."""
 

@@ -37,6 +37,8 @@ class Sources:
     folders: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     parent: str | None = None
+    since: float = float("inf")
+    """When it began to load, by the clock of files: what has changed since then it may have read before."""
 
     def places(self) -> set[str]:
         """Give the folders that are there and in which all of it lies, also where it is reached by links."""
@@ -126,7 +128,7 @@ class Settling:
     def see(self, sources: Sources, found: Look, now: float) -> list[str]:
         """Take a look at ``sources``, and name what has changed and is at rest; it is known from then on."""
         if sources != self._sources:
-            self._adopt(sources, found)
+            self._adopt(sources, found, now)
         different = changed(self.known, found)
         if not different:
             self.pending = None
@@ -142,9 +144,17 @@ class Settling:
         self.known, self.pending = found, None
         return different
 
-    def _adopt(self, sources: Sources, found: Look) -> None:
-        """Know what a new generation has loaded, and forget what it has not; neither is a change."""
+    def _adopt(self, sources: Sources, found: Look, now: float) -> None:
+        """Know what a new generation has loaded, and forget what it has not; neither is a change.
+
+        Unless it was written meanwhile (a time that is yet to come says nothing, but of somebody's clock), or is of an
+        environment that was not there yet.
+        """
         matter, before = Matter(sources), self._known_matter
         self.known = {path: seen for path, seen in self.known.items() if path in matter}
-        self.known |= {path: seen for path, seen in found.items() if path not in before}
+        for path, seen in found.items():
+            written = sources.since < seen[0] / 1e9 <= now
+            appeared = sources.parent is not None and _is_settings_in(sources.parent, path)
+            if path not in before and not written and not (appeared and path not in sources.settings):
+                self.known[path] = seen
         self._sources, self._known_matter, self.pending = sources, matter, None

@@ -30,6 +30,9 @@ from tracd_cluster.workers.steps import (
 )
 from tracd_cluster.workers.worker import NEVER, IllegalMove, Life, Template, Worker, WorkerKey, check_invariants
 
+SLACK = 0.2
+"""Seconds that word of a template may have been on its way."""
+
 
 @dataclass(slots=True)
 class Table:
@@ -78,6 +81,7 @@ class Table:
             folders=said.folders if code else (),
             settings=said.settings,
             parent=parent,
+            since=(newest.ready_at or 0.0) - said.seconds - SLACK,
         )
 
     def _newest(self) -> Template | None:

@@ -192,6 +192,29 @@ def test_what_a_new_generation_has_loaded_is_no_change(settling: Settling) -> No
     assert ["/c.py"] == settling.see(newer, after | {"/c.py": TWO}, 20.0 + SETTLED)
 
 
+def test_what_was_written_while_the_first_generation_started_is_a_change() -> None:
+    """It may have read the file before; what was written earlier, or bears a time to come, it knows."""
+    sources = replace(CODE, since=100.0)
+    seen = {"/a.py": (int(100.5e9), 1, 1), "/b.py": (int(99e9), 1, 1), "/trac.ini": (int(500e9), 1, 1)}
+    settling = Settling()
+    assert [] == settling.see(sources, seen, 101.0)
+    assert ["/a.py"] == settling.see(sources, seen, 101.0 + SETTLED)
+    newer = replace(CODE, generation=2, since=101.5)
+    assert [] == settling.see(newer, seen, 103.0)
+    assert settling.pending is None
+
+
+def test_an_environment_that_came_while_the_first_generation_started_is_a_change() -> None:
+    """It may have been moved here, with all its old times; one that has been opened is known."""
+    sources = replace(CODE, settings=("/srv/old/conf/trac.ini",), since=100.0)
+    seen = {"/srv/old/conf/trac.ini": ONE, "/srv/new/conf/trac.ini": ONE}
+    settling = Settling()
+    assert [] == settling.see(sources, seen, 101.0)
+    assert ["/srv/new/conf/trac.ini"] == settling.see(sources, seen, 101.0 + SETTLE_SETTINGS + 0.01)
+    assert [] == settling.see(replace(sources, generation=2), seen, 110.0)
+    assert settling.pending is None
+
+
 def test_what_changes_while_a_generation_starts_is_a_change(settling: Settling) -> None:
     """It may have read the file before that."""
     newer = replace(CODE, generation=2)

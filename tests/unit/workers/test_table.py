@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tracd_cluster.workers.control import Ready
@@ -20,7 +22,7 @@ from tracd_cluster.workers.steps import (
     Step,
     Terminate,
 )
-from tracd_cluster.workers.table import Table
+from tracd_cluster.workers.table import SLACK, Table
 from tracd_cluster.workers.worker import NEVER, IllegalMove, Life
 
 DESIRED = Desired(count=1, start_timeout=120.0, drain_timeout=30.0, terminate_timeout=5.0)
@@ -107,9 +109,9 @@ def test_the_files_are_those_of_the_newest_generation_that_got_ready() -> None:
     assert (Sources(), ()) == (table.sources("/srv", code=True), table.base_urls())
     ready(table, 1, 101.0, "/a.py", urls=("http://a/",))
     table.apply(StartTemplate(2), DESIRED, 101.0)
-    first = Sources(1, ("/a.py",), ("/plugins",), ("/trac.ini",), "/srv")
+    first = Sources(1, ("/a.py",), ("/plugins",), ("/trac.ini",), "/srv", 101.0 - 0.5 - SLACK)
     assert (first, ("http://a/",)) == (table.sources("/srv", code=True), table.base_urls())
-    assert Sources(1, (), (), ("/trac.ini",), None) == table.sources(None, code=False)
+    assert replace(first, files=(), folders=(), parent=None) == table.sources(None, code=False)
     ready(table, 2, 102.0, "/a.py", "/b.py")
     assert (2, ("/a.py", "/b.py"), ()) == (
         table.sources(None, code=True).generation, table.sources(None, code=True).files, table.base_urls()
