@@ -22,9 +22,9 @@ class FakeTransport:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.signals: list[str] = []
+        self.signals: list[str | int] = []
 
-    def signalProcess(self, name: str) -> None:  # noqa: N802
+    def signalProcess(self, name: str | int) -> None:  # noqa: N802
         self.signals.append(name)
 
     def loseConnection(self) -> None:  # noqa: N802
@@ -131,6 +131,9 @@ class FakeTemplate:
 
     def signal_worker(self, number: int, signal_number: int) -> None:
         self._say(f"{signal.Signals(signal_number).name} to {number}")
+
+    def ask_for_stack(self, number: int | None) -> None:
+        self._say("stack" if number is None else f"stack of {number}")
 
     def quit(self) -> None:
         self._say("quit")

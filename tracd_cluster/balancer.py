@@ -64,6 +64,10 @@ class Lane(Protocol):
         """Close the connection; a request that is under way on it is told that its worker is lost."""
 
 
+def _unheard(lane: Lane, request: str) -> None:
+    """Nobody wants to know."""
+
+
 class Idle(Protocol):
     """The free lanes, as far as a list is needed; ``pop`` is the choice of the next one."""
 
@@ -87,18 +91,29 @@ class Balancer:
     work, their caches stay warm, and the others' memory can be paged out. The line is first in, first out.
 
     ``limit`` is the number of places in the line. ``drained`` is called with each withdrawn lane as it becomes free.
+    ``clock`` tells the time at which a request gets in line; one that stands still will do where nobody asks.
     """
 
     def __init__(
-        self, limit: int, drained: Callable[[Lane], None] | None = None, idle: Idle | None = None
+        self,
+        limit: int,
+        drained: Callable[[Lane], None] | None = None,
+        idle: Idle | None = None,
+        clock: Callable[[], float] = float,
     ) -> None:
         self.limit = limit
+        self.clock = clock
         self.drained = drained
+        self.request_lost: Callable[[Lane, str], None] = _unheard
+        """Called with a lane that was lost, and the request that had reached its worker: it may be the cause."""
+        self.request_hung: Callable[[Lane, str], None] = _unheard
+        """Called with a lane whose request has run out of time, and the request; then the lane is given up."""
         self.nobody: NobodyServing | None = None
         """Set while no worker is there and none is expected soon: requests are refused instead of lined up."""
         self._lanes: set[Lane] = set()
         self._idle: Idle = idle if idle is not None else []
-        self._line: dict[Waiting, None] = {}
+        self._line: dict[Waiting, float] = {}
+        """Those who wait, the first one first, and since when."""
 
     def __repr__(self) -> str:
         return f"<Balancer {len(self._lanes)} lanes, {len(self._idle)} idle, {len(self._line)} in line>"
@@ -116,7 +131,7 @@ class Balancer:
             raise self.nobody
         if len(self._line) >= self.limit:
             raise LineFull(f"all {self.limit} places in the waiting line are taken")
-        self._line[request] = None
+        self._line[request] = self.clock()
         return None
 
     def claim_first(self, request: Waiting) -> Lane | None:
@@ -128,7 +143,7 @@ class Balancer:
             return self._idle.pop()
         if self.nobody is not None and not self._lanes:
             raise self.nobody
-        self._line = {request: None, **self._line}
+        self._line = {request: self.clock(), **self._line}
         return None
 
     def release(self, lane: Lane) -> None:
@@ -188,6 +203,16 @@ class Balancer:
     def waiting(self) -> int:
         """How many requests are in line."""
         return len(self._line)
+
+    def waited(self, now: float) -> float:
+        """Tell how long the first in line has waited; 0 if there is none."""
+        for since in self._line.values():
+            return now - since
+        return 0.0
+
+    def is_idle(self, lane: Lane) -> bool:
+        """Tell whether a lane waits for a request."""
+        return lane in self._idle
 
     def check_invariants(self) -> None:
         """Assert what the docstring of this module promises."""

@@ -35,11 +35,20 @@ LIVE = {
     "front.body_timeout": "body-timeout",
     "front.idle_timeout": "idle-timeout",
     "front.request_timeout": "request-timeout",
+    "front.request_timeouts": "request-timeout-for",
+    "front.slow_kinds": "slow kinds",
     "front.queue": "queue",
     "front.queue_timeout": "queue-timeout",
     "pool.projects.env_paths": "environments",
     "pool.projects.env_parent_dir": "env-parent-dir",
     "pool.workers": "workers",
+    "pool.most_workers": "workers",
+    "pool.processors": "processors",
+    "pool.grow_after": "grow-after",
+    "pool.shrink_after": "shrink-after",
+    "pool.max_requests": "max-requests",
+    "pool.max_memory": "max-memory",
+    "pool.lifetime": "worker-lifetime",
     "pool.threads": "threads",
     "pool.preload": "no-preload",
     "pool.freeze": "no-freeze",
@@ -47,6 +56,7 @@ LIVE = {
     "pool.application": "application",
     "pool.umask": "umask",
     "pool.drain_timeout": "drain-timeout",
+    "pool.leave_timeout": "",
     "pool.terminate_timeout": "terminate timeout",
     "pool.start_timeout": "start-timeout",
     "auth.entries": "auth",
@@ -55,7 +65,7 @@ LIVE = {
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
 }
-"""Field -> what the operator calls it."""
+"""Field -> what the operator calls it; empty for what only follows from others."""
 
 NOT_LIVE = {
     "front.endpoints": "the addresses to listen on",
@@ -155,4 +165,4 @@ def _put(settings: Any, path: list[str], value: Any) -> Any:
 
 
 def _names(paths: set[str]) -> tuple[str, ...]:
-    return tuple(sorted({LIVE.get(path) or NOT_LIVE[path] for path in paths}))
+    return tuple(sorted({NOT_LIVE.get(path) or LIVE[path] for path in paths} - {""}))

@@ -31,6 +31,7 @@ from tracd_cluster.settings import (
     Settings,
 )
 from tracd_cluster.values import environment
+from tracd_cluster.worker_config import idle_sizes, pool_sizes
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us until we accept them; tracd keeps five."""
@@ -165,18 +166,18 @@ def make_settings(values: dict[str, Any]) -> Settings:
             body_timeout=values["body_timeout"],
             idle_timeout=values["idle_timeout"],
             request_timeout=values["request_timeout"],
+            request_timeouts=tuple(values["request_timeout_for"]),
             queue=values["queue"],
             queue_timeout=values["queue_timeout"],
         ),
         pool=PoolSettings(
             projects=projects,
-            workers=values["workers"],
+            **pool_sizes(values),
             threads=values["threads"],
             preload=not values["no_preload"],
             freeze=not values["no_freeze"],
             remember_locales=not values["no_locale_memory"],
             drain_timeout=values["drain_timeout"],
-            start_timeout=values["start_timeout"],
             command=command_settings(values),
             application=values["application"],
             umask=values["umask"],
@@ -208,7 +209,7 @@ def _general_warnings(values: dict[str, Any]) -> list[str]:
         found.append(f"not served because of -e: {', '.join(values['envs'])}")
     if values["unquote"]:
         found.append("-q does nothing here: tracd has it for the protocol ajp")
-    return found + idle_options(values)
+    return found + idle_options(values) + idle_sizes(values)
 
 
 def _first_entries(given: Iterable[AuthEntry], warnings: list[str]) -> tuple[AuthEntry, ...]:

@@ -14,6 +14,7 @@ from tracd_cluster.foreign_options import FOREIGN
 from tracd_cluster.https_options import HTTPS
 from tracd_cluster.option import Option, flag, seconds
 from tracd_cluster.settings import FrontSettings, PoolSettings
+from tracd_cluster.worker_options import WORKERS
 
 FRONT, POOL = FrontSettings(), PoolSettings()
 
@@ -102,10 +103,7 @@ OPTIONS: tuple[Option, ...] = (
         names=("--secret-file",), group="signing in", read=values.path, metavar="FILE", is_path=True,
         help="signs Digest nonces; share it among several hosts", shown="a new secret at each start",
     ),
-    Option(
-        names=("--workers",), group="workers", read=values.workers, metavar="N", default=values.processors(),
-        help="worker processes", shown="auto, one per CPU",
-    ),
+    *WORKERS,
     Option(
         names=("--threads",), group="workers", read=values.threads, metavar="N", default=POOL.threads,
         help="requests one worker handles at a time; Trac is safest with one", shown="1",
@@ -115,11 +113,7 @@ OPTIONS: tuple[Option, ...] = (
         names=("--reload-poll",), group="workers", read=values.seconds, metavar="SECONDS",
         help="look for modified files so often", shown="when the system says so",
     ),
-    seconds("--request-timeout", FRONT.request_timeout, "longest time for one request; then 504, and a new worker",
-            "workers"),
     seconds("--drain-timeout", POOL.drain_timeout, "longest time running requests get to end at a stop", "workers"),
-    seconds("--start-timeout", POOL.start_timeout, "longest time new workers get to take over; then the old ones stay",
-            "workers"),
     flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
     flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),

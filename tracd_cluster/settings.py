@@ -94,6 +94,19 @@ class PoolSettings:
 
     projects: ProjectSettings = field(default_factory=ProjectSettings)
     workers: int = 1
+    most_workers: int = 1
+    """More than ``workers`` lets their number grow, from there, as it is needed."""
+    processors: int = 1
+    """How many workers can be at work at once without being in each other's way."""
+    grow_after: float = 0.3
+    """How long the head of the line waits before there is one more."""
+    shrink_after: float = 60.0
+    """How long one must not have been needed to go."""
+    max_requests: int | None = None
+    max_memory: int | None = None
+    """Bytes of one worker."""
+    lifetime: float | None = None
+    """How long a worker serves before it is replaced."""
     threads: int = 1
     """Lanes of a worker: how many requests one process handles at a time."""
     preload: bool = True
@@ -110,7 +123,9 @@ class PoolSettings:
     https: bool = False
     """Clients come by HTTPS, and nothing else: Trac should know that of its cookies."""
     drain_timeout: float = 30.0
-    """How long running requests may take to end when a worker, or everything, stops."""
+    """How long running requests may take to end when everything stops."""
+    leave_timeout: float = 30.0
+    """The same for a worker that makes room for another one: no shorter than any limit of the front's."""
     terminate_timeout: float = 5.0
     """From SIGTERM to SIGKILL."""
     start_timeout: float = 120.0
@@ -246,6 +261,16 @@ class FrontSettings:
     """Longest pause between two requests of a connection, as nginx's ``keepalive_timeout``."""
     request_timeout: float = 120.0
     """Longest time a worker may take for one request."""
+    request_timeouts: tuple[tuple[str, float], ...] = ()
+    """The same for kinds of requests (front/limits.py), as the options have it."""
+    slow_kinds: tuple[tuple[str, float], ...] = (
+        ("format=zip", 600.0), ("/zip-attachment/", 600.0), ("/admin/versioncontrol", 600.0),
+        ("annotate=", 300.0), ("/changeset", 300.0),
+    )  # fmt: skip
+    """What takes long in any Trac: archives, managing repositories; who wrote which line, and diffs.
+
+    Never shorter than ``request_timeout``, and after those of the options.
+    """
     queue: int = 1000
     """Places in the waiting line."""
     queue_timeout: float = 30.0

@@ -45,6 +45,8 @@ from tracd_cluster.upstream.lane import Lane
 from tracd_cluster.values import processors
 from tracd_cluster.workers.command import CommandTemplate
 from tracd_cluster.workers.lanes import OpenLanes, open_pairs, open_to_port
+from tracd_cluster.workers.recycling import recycling_of
+from tracd_cluster.workers.resizing import resizing_of
 from tracd_cluster.workers.sources import Sources
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.watch import Watch
@@ -117,7 +119,8 @@ class Cluster(service.Service):
         self._reactor = reactor
         self._twistd = twistd
         idle = LeastLoaded()
-        self.balancer = Balancer(settings.front.queue, idle=idle if settings.foreign.upstreams else None)
+        choice = idle if settings.foreign.upstreams else None
+        self.balancer = Balancer(settings.front.queue, idle=choice, clock=reactor.seconds)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
         self.supervisor: Supervisor | Servers
         if settings.foreign.upstreams:
@@ -134,6 +137,7 @@ class Cluster(service.Service):
             sources = partial(self._sources, self.supervisor)
             poll = settings.process.reload_poll
             self.watch = Watch(reactor, sources, self.supervisor.new_generation, in_thread, poll)
+        self.minders = self._make_minders(settings)
         self.reloading = Reloading(settings, reread, self._prepare_gate, self._prepare)
         if (contexts := self.front.contexts) is not None:
             self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
@@ -178,6 +182,7 @@ class Cluster(service.Service):
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
                 self.supervisor.take(settings.pool)
+                self._change_minders(settings)
                 self.supervisor.new_generation()
 
         return take
@@ -190,6 +195,23 @@ class Cluster(service.Service):
         elif self.running:
             log.info("Received SIGHUP, reloading")
             self.reload()
+
+    def _change_minders(self, settings: Settings) -> None:
+        for minder in self.minders:
+            minder.stopService()  # type: ignore[no-untyped-call]
+        self.minders = self._make_minders(settings)
+        for minder in self.minders:
+            minder.startService()  # type: ignore[no-untyped-call]
+
+    def _make_minders(self, settings: Settings) -> list[service.Service]:
+        """Make those who look now and then whether the pool should change; nobody does for servers elsewhere."""
+        pool, supervisor, reactor = settings.pool, self.supervisor, self._reactor
+        if not isinstance(supervisor, Supervisor):
+            return []
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        resizing = resizing_of(pool, supervisor, self.balancer, reactor)
+        recycling = recycling_of(pool, supervisor, reactor, in_thread)
+        return [one for one in (resizing, recycling) if one is not None]
 
     def _make_supervisor(self) -> Supervisor:
         pool, foreign, reactor = self._settings.pool, self._settings.foreign, self._reactor
@@ -235,8 +257,8 @@ class Cluster(service.Service):
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
-        if self.watch is not None:
-            self.watch.startService()
+        for minder in self.minders:
+            minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
@@ -251,8 +273,8 @@ class Cluster(service.Service):
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
-        if self.watch is not None:
-            self.watch.stopService()
+        for minder in self.minders:
+            minder.stopService()  # type: ignore[no-untyped-call]
         stopping = self.front.stopService()
         stopping.addCallback(lambda _: self.supervisor.stopService())
         stopping.addCallback(lambda _: self.verifier.stop())

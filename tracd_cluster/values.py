@@ -99,13 +99,44 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16
 
 
-def workers(text: str) -> int:
-    """Read a number of workers, or ``auto`` for the number of processors this process may use."""
-    if text == "auto":
+def workers(text: str) -> tuple[int, int]:
+    """Read a number of workers, or two as in ``2..8``, the least and the most; ``auto`` is one for each processor."""
+    least, dots, most = text.partition("..")
+    found = [_workers(one, text) for one in ((least, most) if dots else (least,))]
+    if found[0] > found[-1]:
+        raise ArgumentTypeError(f"{text!r} has the larger number first")
+    return found[0], found[-1]
+
+
+def _workers(one: str, text: str) -> int:
+    if one == "auto":
         return processors()
-    if not _is_number(text) or not 1 <= int(text) <= 1000:
-        raise ArgumentTypeError(f"{text!r} is neither auto nor a number from 1 to 1000")
+    if not _is_number(one) or not 1 <= int(one) <= 1000:
+        raise ArgumentTypeError(f"{text!r} is neither auto nor a number from 1 to 1000, nor two as in 2..8")
+    return int(one)
+
+
+def workers_text(bounds: tuple[int, int]) -> int | str:
+    """Write what ``workers`` reads."""
+    return bounds[0] if bounds[0] == bounds[1] else f"{bounds[0]}..{bounds[1]}"
+
+
+def positive(text: str) -> int:
+    """Read a number of at least 1."""
+    if not _is_number(text) or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number of at least 1")
     return int(text)
+
+
+def timeout_for(text: str) -> tuple[str, float]:
+    """Read ``PART=SECONDS``: a piece of a URL, or several with ``*`` between, and how long such requests may take."""
+    part, _, time = text.rpartition("=")
+    if not part.strip("*") or not part.isascii() or " " in part:
+        raise ArgumentTypeError(f"{text!r} is not a part of a URL and a time, as in /report/=300")
+    try:
+        return part, seconds(time)
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 def processors() -> int:

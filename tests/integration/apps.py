@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -46,6 +48,24 @@ def hang(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byt
         signal.pause()
 
 
+def hang_in_c(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Never come back from a library, which no exception could end."""
+    re.match(r"(a+)+$", "a" * 60 + "b")
+    raise AssertionError("the expression should take longer than the universe")
+
+
+def sleep(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Wait for something else, as long as the query says."""
+    time.sleep(float(environ["QUERY_STRING"].partition("&")[0]))
+    return hello(environ, start_response)
+
+
+def leak(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Keep ten megabytes for ever."""
+    LEAKED.append(bytes([1]) * 10_000_000)
+    return pid(environ, start_response)
+
+
 def raise_(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     """Fail before anything has left."""
     raise RuntimeError("the application is broken")
@@ -70,11 +90,16 @@ def stream(environ: dict[str, Any], start_response: StartResponse) -> Iterable[b
     return (bytes([n % 256]) * 100_000 for n in range(100))
 
 
+LEAKED: list[bytes] = []
+
 DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
     "": hello,
     "pid": pid,
     "digest": digest,
     "hang": hang,
+    "hang-in-c": hang_in_c,
+    "sleep": sleep,
+    "leak": leak,
     "raise": raise_,
     "halfway": fail_halfway,
     "die": die,

@@ -146,7 +146,7 @@ def test_everything_is_said_at_once_and_problems_first(env: Path, tmp_path: Path
     expected = [
         f"environment {gone}: it is not a Trac environment",
         f"nobody can log in to project *: {users} has no user",
-        f"the certificate {tmp_path}/both.pem has expired",
+        f"the certificate {tmp_path}/both.pem for trac.example.org has expired",
         f"--pidfile {tmp_path}/no/pid cannot be written",
         f"cannot listen on tcp:port={taken}:interface=127.0.0.1:backlog=1024: Address already in use",
         "cannot listen on carrier-pigeon:80",
@@ -303,7 +303,7 @@ def test_a_certificate_that_has_expired(env: Path, tmp_path: Path, where: list[s
     """With the day it did."""
     day = datetime.now(UTC) - timedelta(days=1)
     told = problem_of(*where, *certificate(tmp_path, day), "-s", healthy(env))
-    assert f"the certificate {tmp_path}/both.pem has expired on {day:%Y-%m-%d}" == told
+    assert f"the certificate {tmp_path}/both.pem for trac.example.org has expired on {day:%Y-%m-%d}" == told
 
 
 def test_a_certificate_that_will_expire_soon_gets_a_hint(env: Path, tmp_path: Path, where: list[str]) -> None:
@@ -311,7 +311,7 @@ def test_a_certificate_that_will_expire_soon_gets_a_hint(env: Path, tmp_path: Pa
     tls = certificate(tmp_path, datetime.now(UTC) + timedelta(days=5, hours=1))
     outcome = check(*where, *tls, "-s", healthy(env))
     assert 0 == outcome.status
-    assert [f"the certificate {tmp_path}/both.pem expires in 5 days"] == outcome.hints
+    assert [f"the certificate {tmp_path}/both.pem for trac.example.org expires in 5 days"] == outcome.hints
 
 
 def test_a_key_that_does_not_fit(env: Path, tmp_path: Path, where: list[str]) -> None:
@@ -320,7 +320,7 @@ def test_a_key_that_does_not_fit(env: Path, tmp_path: Path, where: list[str]) ->
     key = tmp_path / "key.pem"
     trustme.CA().issue_cert("trac.example.org").private_key_pem.write_to_path(str(key))
     told = problem_of(*where, *tls, "--keyfile", key, "-s", healthy(env))
-    assert f"cannot use the key {key} with the certificate {tmp_path}/both.pem: key values mismatch" == told
+    assert f"cannot use the key {key} with the certificate {tmp_path}/both.pem: they do not belong together" == told
 
 
 # -- the system

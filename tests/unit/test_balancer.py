@@ -48,6 +48,39 @@ def test_the_lane_used_last_is_used_next() -> None:
     assert lanes[0] == balancer.claim(Request())
 
 
+def test_the_first_in_line_is_known_and_since_when() -> None:
+    """An elastic pool grows by it."""
+    times = iter([100.0, 101.0, 102.0])
+    balancer = Balancer(10, clock=lambda: next(times))
+    assert 0.0 == balancer.waited(99.0)
+    first, second, again = Request(), Request(), Request()
+    balancer.claim(first)
+    balancer.claim(second)
+    assert 3.0 == balancer.waited(103.0)
+    balancer.claim_first(again)
+    assert 1.0 == balancer.waited(103.0), "its wait has begun anew"
+    balancer.leave(again)
+    balancer.leave(first)
+    assert 2.0 == balancer.waited(103.0)
+
+
+def test_a_lane_is_idle_or_not() -> None:
+    """Which workers are at work can be seen without counting."""
+    balancer, lane = Balancer(10), make_lane()
+    assert not balancer.is_idle(lane)
+    balancer.add(lane)
+    assert balancer.is_idle(lane)
+    balancer.claim(Request())
+    assert not balancer.is_idle(lane)
+
+
+def test_what_nobody_wants_to_know_is_not_told() -> None:
+    """Lost and hung requests concern those who have processes."""
+    balancer, lane = Balancer(10), make_lane()
+    balancer.request_lost(lane, "GET /")
+    balancer.request_hung(lane, "GET /")
+
+
 def test_a_request_that_lost_its_worker_waits_at_the_head() -> None:
     """Nobody loses a place in line through somebody else's crash."""
     balancer = Balancer(1)

@@ -55,6 +55,8 @@ def another(name: str, value: Any) -> Any:
         return OTHERS[name]
     if isinstance(value, bool):
         return not value
+    if name in ("pool.max_requests", "pool.max_memory", "pool.lifetime"):
+        return 1000
     if isinstance(value, int | float):
         return value + 1
     return "/another" if value is None or isinstance(value, str) else None
@@ -87,7 +89,7 @@ def test_what_can_be_taken_is_taken(name: str) -> None:
     after = with_other(BEFORE, name)
     assert after != BEFORE
     found = changes(BEFORE, after)
-    assert ((LIVE[name],), (), after) == (found.live, found.refused, found.settings)
+    assert (tuple(filter(None, [LIVE[name]])), (), after) == (found.live, found.refused, found.settings)
 
 
 @pytest.mark.parametrize("name", sorted(NOT_LIVE))

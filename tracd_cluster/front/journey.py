@@ -70,8 +70,8 @@ class Journey:
     """
 
     __slots__ = (
-        "_admission", "_body", "_client", "_front", "_gone", "_lane", "_lost", "_reply", "_unread", "_unread_size",
-        "complete", "ended", "head", "no_body", "queue_deadline",
+        "_admission", "_body", "_client", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "_unread",
+        "_unread_size", "complete", "ended", "head", "no_body", "queue_deadline",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -85,12 +85,17 @@ class Journey:
         self._client = client
         self._body: Body | None = None
         self._lane: Lane | None = None
+        self._limit = 0.0
         self._lost = 0
         self._gone = False
         self._admission = admission = admit(front, client, head)
         self._reply = Reply(head, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme)
         self._unread: list[bytes] = []
         self._unread_size = 0
+
+    def __str__(self) -> str:
+        user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
+        return f"{self.head.method.decode('ascii')} {self.head.target.decode('latin-1')}{user}"
 
     # -- the request
 
@@ -151,7 +156,8 @@ class Journey:
         """Send the request on the lane that is now claimed for it."""
         body = self._body
         self._lane = lane
-        self._client.deadline = self._front.now + self._front.request_timeout
+        self._limit = limit = self._front.time_limits.of(self.head.target)
+        self._client.deadline = self._front.now + limit
         admission = self._admission
         size = body.size if body is not None else 0
         lane.send(self, lane.request_head(self.head, admission.origin, admission.user, size), body)
@@ -172,7 +178,7 @@ class Journey:
                 self._lane = None
                 self._front.abandoned.pop(self, None)
             return
-        self._client.deadline = self._front.now + self._front.request_timeout
+        self._client.deadline = self._front.now + self._limit
         pieces = reader.take()
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
@@ -245,7 +251,9 @@ class Journey:
 
     def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:
         """Send the request to another worker, or tell the client (Note [Sent again])."""
-        self._lane = None
+        lane, self._lane = self._lane, None
+        if written and lane is not None:
+            self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
             self._front.abandoned.pop(self, None)
             return
@@ -257,9 +265,8 @@ class Journey:
         else:
             if not self.head.safe:
                 log.error(
-                    "{method} {target} was under way when its worker was lost: it is not known whether it was done",
-                    method=self.head.method.decode("ascii"),
-                    target=self.head.target.decode("latin-1"),
+                    "{request} was under way when its worker was lost: it is not known whether it was done",
+                    request=str(self),
                 )
             self._answer_page(error)
 
@@ -282,14 +289,11 @@ class Journey:
         lane, self._lane = self._lane, None
         if lane is None:
             return
-        error = AnswerTimeout(f"it took longer than {self._front.request_timeout:g} s for one request")
-        log.error(
-            "{worker}: {method} {target} took longer than {limit:g} s",
-            worker=lane.name,
-            method=self.head.method.decode("ascii"),
-            target=self.head.target.decode("latin-1"),
-            limit=self._front.request_timeout,
-        )
+        limit = self._limit
+        error = AnswerTimeout(f"it took longer than {limit:g} s for one request")
+        late = f"{self} took longer than {limit:g} s"
+        log.error("{worker}: {late}", worker=lane.name, late=late)
+        self._front.balancer.request_hung(lane, late)
         if self._reply.begun:
             self._break_off()
         else:
@@ -308,7 +312,7 @@ class Journey:
             self._admission.attempt.take_back()
         self._front.balancer.leave(self)
         if self._lane is not None:
-            self._front.abandoned[self] = self._front.now + self._front.request_timeout
+            self._front.abandoned[self] = self._front.now + self._limit
             self._lane.resume()
 
 

@@ -36,6 +36,7 @@ from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.journey import Journey
+from tracd_cluster.front.limits import TimeLimits
 from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.tls import Contexts
@@ -53,6 +54,13 @@ BPF_RET = 0x06
 
 GRACE = 1.0
 """Seconds that connections without a request stay open after the ports have closed: a request may be on its way."""
+
+
+def time_limits(settings: FrontSettings) -> TimeLimits:
+    """Make the limits of all kinds of requests."""
+    default = settings.request_timeout
+    slow = [(kind, max(seconds, default)) for kind, seconds in settings.slow_kinds]
+    return TimeLimits(default, [*settings.request_timeouts, *slow])
 
 
 class Front(service.Service):
@@ -114,7 +122,7 @@ class Front(service.Service):
         self.head_timeout = settings.head_timeout
         self.body_timeout = settings.body_timeout
         self.idle_timeout = settings.idle_timeout
-        self.request_timeout = settings.request_timeout
+        self.time_limits = time_limits(settings)
         self.queue_timeout = settings.queue_timeout
         self.drain_timeout = drain_timeout
         for connection in self.connections:

@@ -35,6 +35,7 @@ from tracd_cluster.tracd.environments import CannotServe
 from tracd_cluster.tracd.faults import file_of, trace_of
 from tracd_cluster.tracd.link import ControlLink, Message, parse_configure
 from tracd_cluster.tracd.preparation import Preparation
+from tracd_cluster.tracd.stack import tell_stack_when_asked
 
 LINK = 3
 HANDED_OVER = "TRACD_CLUSTER_HANDED_OVER"
@@ -186,6 +187,7 @@ def _calm_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    tell_stack_when_asked()
     # Only now: the front holds them back until they are ignored (signals.py).
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from setproctitle import setproctitle
 
 from tracd_cluster.tracd.answer import Answer, Application
+from tracd_cluster.tracd.stack import tell_stack_when_asked
 from tracd_cluster.tracd.tuning import Freezer
 from tracd_cluster.tracd.wsgi import Environ, MalformedRequest, RequestReader
 
@@ -101,6 +102,7 @@ def run(number: int, generation: int, lanes: list[int], output: int, prepare: Ca
     """
     setproctitle(f"tracd-cluster: worker {number}, generation {generation}")
     _take_output(output)
+    tell_stack_when_asked()  # again: a plugin may have taken the signal while the template was warming
     service = prepare()
     gc.enable()
     ends = [

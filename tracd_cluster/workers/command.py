@@ -142,6 +142,9 @@ class CommandTemplate:
         if number in self._workers:
             self._workers[number].signal(signal_number)
 
+    def ask_for_stack(self, number: int | None) -> None:
+        """Do nothing: the signal that our own workers answer would end a stranger."""
+
     def quit(self) -> None:
         """End: the planner asks when no worker is left."""
         if not self._ending:

@@ -18,6 +18,9 @@ LINE_LIMIT = 8 * 1024
 REMEMBERED = 20
 """Lines kept of each process, for the message that tells of its end: enough for the foot of a traceback."""
 
+STACK_LINES = 60
+"""Lines kept of a stack, which begins with the innermost call: Trac's own pages are 20 to 40 calls deep."""
+
 READ_SIZE = 64 * 1024
 
 # What a client can make a process print must not steer the operator's terminal.
@@ -37,6 +40,10 @@ class Tail:
         """The last lines that were not empty."""
         return tuple(self._lines)
 
+    def expect_stack(self) -> None:
+        """Remember what comes from here on, and its beginning rather than its end."""
+        self._lines = deque()
+
     def feed(self, data: bytes) -> None:
         """Take a piece of output."""
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -55,7 +62,8 @@ class Tail:
         for start in range(0, len(line), LINE_LIMIT):
             text = line[start : start + LINE_LIMIT].decode("utf-8", "replace").rstrip("\r").translate(_CONTROLS)
             if text.strip():
-                self._lines.append(text)
+                if self._lines.maxlen is not None or len(self._lines) < STACK_LINES:
+                    self._lines.append(text)
                 self._line_came(text)
 
 

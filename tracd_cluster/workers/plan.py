@@ -1,7 +1,8 @@
 """What is to be done about the pool: a pure function from what is wanted and what there is to a list of steps.
 
-Crash, scale, change of generation and stop are the same question, asked after every event: what does this table
-lack? ``plan`` answers with steps as values and with the time it wants to be asked again; ``supervisor`` performs.
+Crash, scale, recycling, change of generation and stop are the same question, asked after every event: what does
+this table lack? ``plan`` answers with steps as values and with the time it wants to be asked again; ``supervisor``
+performs.
 
 Note [Generations]. A generation is one template and its workers: one state of code and settings. The newest
 template that got ready is forked from; its generation is the *current* one. While a newer one is starting the old
@@ -12,6 +13,13 @@ an older template is there to go on with; it is tried again only when someone as
 the same code would fail again. Without an older one it is tried again and again, after the backoff of
 Note [Strikes] in ``worker``. A template that dies after having served is followed by one of a new generation at
 once; its workers go on serving until those of the new one take over, for nobody can fork from the dead.
+
+Note [Stand-ins]. A slot has one worker of a generation at a time, so its next one cannot be there before the last
+one has gone. Where that takes a while, a stand-in serves meanwhile, in a slot above the wanted ones: one for each
+worker that drains or hangs, and one for a worker that is *due* (it has served enough, or grown too large), which
+drains once the stand-in is ready. The slot is filled again as any empty slot, and then the stand-in is surplus; the
+next one that is due may take its turn on it. Only one takes its turn at a time in the whole pool, the oldest first,
+and none while anybody is on the way out or generations change: what is replaced anyway need not be replaced twice.
 """
 
 from __future__ import annotations
@@ -37,6 +45,7 @@ FORK_TIMEOUT = 10.0
 """A fork takes about 1 ms; a template that has not made it after this time never will."""
 
 _HOLDS_A_SLOT = (Life.STARTING, Life.READY)
+_ON_THE_WAY_OUT = (Life.DRAINING, Life.STOPPING)
 
 
 def plan(
@@ -72,7 +81,7 @@ def _generation(process: Template | Worker) -> int:
 class _View:
     """The table, as one turn of planning sees it."""
 
-    __slots__ = ("current", "desired", "live", "newest", "now", "templates", "workers")
+    __slots__ = ("current", "desired", "live", "newest", "now", "outgoing", "reach", "templates", "workers")
 
     def __init__(self, desired: Desired, templates: Iterable[Template], workers: Iterable[Worker], now: float) -> None:
         self.desired = desired
@@ -83,6 +92,8 @@ class _View:
         self.newest = self.templates[-1] if self.templates else None
         ready = [template for template in self.templates if template.life is Life.READY]
         self.current = ready[-1] if ready else None
+        self.outgoing = self._outgoing()
+        self.reach = desired.count + self._stand_ins()
 
     def steps(self) -> list[Step]:
         """Give the steps: first what ends, then what begins."""
@@ -102,6 +113,28 @@ class _View:
         if self.newest is not None and not self.newest.live:
             times.append(self.newest.not_before)
         return min((time for time in times if self.now < time < NEVER), default=None)
+
+    def _outgoing(self) -> Worker | None:
+        """Find the worker whose turn it is to be recycled (Note [Stand-ins])."""
+        if self.current is None or self.desired.stopping:
+            return None
+        generation, count = self.current.generation, self.desired.count
+        if any(worker.generation != generation or worker.life in _ON_THE_WAY_OUT for worker in self.live):
+            return None
+        due = [w for w in self.live if w.due and w.life is Life.READY and w.number <= count]
+        return min(due, key=lambda worker: worker.ready_at or 0.0, default=None)
+
+    def _stand_ins(self) -> int:
+        """Say how many slots are needed beyond the wanted ones (Note [Stand-ins])."""
+        if self.current is None or self.desired.stopping:
+            return 0
+        held = {worker.number for worker in self.live if worker.life in _HOLDS_A_SLOT}
+        leaving = [
+            worker
+            for worker in self.live
+            if worker.leaving and worker.generation == self.current.generation and worker.number <= self.desired.count
+        ]
+        return sum(worker.number not in held for worker in leaving) + (self.outgoing is not None)
 
     # -- what ends
 
@@ -135,12 +168,15 @@ class _View:
             worker.key
             for worker in self.live
             if worker.generation < newest_ready.get(worker.number, 0)
-            or (worker.life is Life.STARTING and (worker.generation in failed or worker.number > self.desired.count))
+            or (worker.life is Life.STARTING and (worker.generation in failed or worker.number > self.reach))
         }
         # Surplus workers stay while they are needed in place of some that are not ready.
         serving = [worker for worker in ready if worker.key not in unwanted]
         surplus = [worker for worker in serving if worker.number > self.desired.count]
         spare = max(0, len(serving) - self.desired.count)
+        if spare and self.outgoing is not None:
+            unwanted.add(self.outgoing.key)
+            spare -= 1
         unwanted.update(worker.key for worker in surplus[::-1][:spare])
         return unwanted
 
@@ -149,7 +185,7 @@ class _View:
         return (
             not worker.live
             and not self.desired.stopping
-            and worker.number <= self.desired.count
+            and worker.number <= self.reach
             and self.current is not None
             and worker.generation == self.current.generation
         )
@@ -215,7 +251,7 @@ class _View:
         known = {worker.number: worker for worker in self.workers if worker.generation == generation}
         newest = {worker.number: worker.generation for worker in self.live if worker.life in _HOLDS_A_SLOT}
         replacing = any(worker.life is Life.STARTING for worker in known.values())
-        for number in range(1, self.desired.count + 1):
+        for number in range(1, self.reach + 1):
             before = known.get(number)
             if newest.get(number, 0) >= generation:
                 continue

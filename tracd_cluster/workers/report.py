@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from tracd_cluster.workers.control import Fault, Ready
@@ -28,9 +28,15 @@ def next_worker(worker: Worker, desired: Desired) -> str:
     return f"; the next one is started in {wait:g} s" if wait > 0 else "; replaced"
 
 
+def under_way(worker: Worker, requests: Sequence[str]) -> str:
+    """Say what was lost with a worker that crashed; that of a hung one is told as the reason of its end."""
+    return "" if worker.hung or not requests else f"; under way was {' and '.join(requests)}"
+
+
 def drain_over(worker: Worker, desired: Desired) -> str:
     """Say that a worker is terminated though it is at work."""
-    return f"{worker} is cut off after {desired.drain_timeout:g} s of draining, requests under way: {worker.in_flight}"
+    seconds = desired.drain_timeout if desired.stopping else desired.leave_timeout
+    return f"{worker} is cut off after {seconds:g} s of draining, requests under way: {worker.in_flight}"
 
 
 def terminate_over(worker: Worker, desired: Desired) -> str:
@@ -81,7 +87,9 @@ def next_template(template: Template, table: Table, desired: Desired) -> str:
     return f"{on}; the next template is started " + (f"in {wait:g} s" if wait > 0 else "at once")
 
 
-def snapshot(desired: Desired, table: Table, served: Mapping[WorkerKey, int], now: float) -> dict[str, object]:
+def snapshot(
+    desired: Desired, table: Table, served: Mapping[WorkerKey, int], mishaps: list[dict[str, object]], now: float
+) -> dict[str, object]:
     """Give what is wanted and what there is as plain values; ``served`` is what the open lanes have counted."""
     return {
         "workers_wanted": desired.count,
@@ -98,9 +106,11 @@ def snapshot(desired: Desired, table: Table, served: Mapping[WorkerKey, int], no
                 "number": worker.number,
                 "in_flight": worker.in_flight if worker.life is Life.DRAINING else None,
                 "served": served.get(worker.key, worker.served),
+                "due": worker.due,
             }
             for worker in table.workers.values()
         ],
+        "mishaps": mishaps,
     }
 
 

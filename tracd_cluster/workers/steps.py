@@ -19,6 +19,9 @@ class Desired:
     stopping: bool = False
     start_timeout: float = 120.0
     drain_timeout: float = 30.0
+    """How long running requests get to end when everything stops."""
+    leave_timeout: float = 30.0
+    """The same for a worker that makes room for another: long enough for any request that the front allows."""
     terminate_timeout: float = 5.0
 
 

@@ -4,8 +4,7 @@ What is decided is decided in ``plan``, what is known stands in ``table``; here 
 lanes. Every event ends in ``_turn``, which asks the planner until it has nothing to say.
 
 Lifetime. ``_processes`` holds a template's process from its start until its record is forgotten, which is not before
-its workers have exited: it is the way to their signals. ``_lanes`` holds a worker's lanes from its fork until they
-are withdrawn for good and closed: when it is terminated, when one of them is lost, or when its exit is seen.
+its workers have exited: it is the way to their signals. The lanes are in ``lanes``.
 """
 
 from __future__ import annotations
@@ -23,14 +22,20 @@ from twisted.logger import Logger
 from tracd_cluster.balancer import Balancer, Lane
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control, report, steps
+from tracd_cluster.workers.chronicle import Chronicle
 from tracd_cluster.workers.endings import Ending
-from tracd_cluster.workers.judgement import Failure, failure_of, for_the_worse
-from tracd_cluster.workers.lanes import OpenLanes, WorkerLanes, expect_or_refuse
+from tracd_cluster.workers.judgement import for_the_worse
+from tracd_cluster.workers.lane_table import LaneTable
+from tracd_cluster.workers.lanes import OpenLanes, expect_or_refuse
 from tracd_cluster.workers.plan import nobody_serves, plan
+from tracd_cluster.workers.running import Launch, RunningTemplate
 from tracd_cluster.workers.steps import Desired, Step
 from tracd_cluster.workers.table import Table
-from tracd_cluster.workers.template_process import Launch, RunningTemplate, TemplateProcess
-from tracd_cluster.workers.worker import FREE_STRIKES, Life, Template, Worker, WorkerKey
+from tracd_cluster.workers.template_process import TemplateProcess
+from tracd_cluster.workers.worker import Life, Worker, WorkerKey
+
+LAST_WORDS = 0.5
+"""Seconds that a worker which hangs has to print where it stands; another one serves in its place meanwhile."""
 
 LOST_GRACE = 1.0
 """Seconds in which a worker that lost a lane may end by itself, so that its own status is seen and not ours."""
@@ -59,9 +64,12 @@ class Supervisor(Service):
             count=settings.workers,
             start_timeout=settings.start_timeout,
             drain_timeout=settings.drain_timeout,
+            leave_timeout=settings.leave_timeout,
             terminate_timeout=settings.terminate_timeout,
         )
         self._settings = settings
+        self.lanes = LaneTable(balancer)
+        self.chronicle = Chronicle(self.desired, self.table, self._give_up)
         self._balancer = balancer
         self._clock: IReactorTime = reactor
         self._launch: Launch = launch or (
@@ -70,11 +78,12 @@ class Supervisor(Service):
         self._open_lanes = open_lanes
         self._fatal: Callable[[str], None] | None = fatal
         self._processes: dict[int, RunningTemplate] = {}
-        self._lanes: dict[WorkerKey, WorkerLanes] = {}
         self._timer: IDelayedCall | None = None
         self._in_turn = False
         self._emptied: Deferred[None] | None = None
         balancer.drained = self._lane_drained
+        balancer.request_lost = self.lanes.request_lost
+        balancer.request_hung = self._request_hung
 
     def __repr__(self) -> str:
         return f"<Supervisor, wants {self.desired.count}, has {list(self.table.workers.values())}>"
@@ -91,6 +100,7 @@ class Supervisor(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         emptied = self._emptied = Deferred()
         self.desired.stopping = True
+        self.table.cut_drains_short(self._clock.seconds() + self.desired.drain_timeout)
         self._turn()
         return emptied
 
@@ -109,11 +119,24 @@ class Supervisor(Service):
 
     def take(self, settings: PoolSettings) -> None:
         """Have things as these settings say from now on; what is told to a template counts from the next one."""
-        self._settings = settings
+        before, self._settings = self._settings, settings
         self.desired.start_timeout = settings.start_timeout
         self.desired.drain_timeout = settings.drain_timeout
+        self.desired.leave_timeout = settings.leave_timeout
         self.desired.terminate_timeout = settings.terminate_timeout
-        self.scale(settings.workers)
+        if (before.workers, before.most_workers) != (settings.workers, settings.most_workers):
+            self.scale(settings.workers)  # and otherwise as many as they have become
+        self._turn()
+
+    def recycle(self, number: int, why: str = "somebody asked for it") -> None:
+        """Replace a worker, the new one first; raise ValueError if there is none of this number that serves."""
+        ready = [w for w in self.table.workers.values() if w.number == number and w.life is Life.READY]
+        if not ready:
+            raise ValueError(f"worker {number} is not ready")
+        for worker in ready:
+            log.info("{worker} is replaced when its turn comes: {why}", worker=worker, why=why)
+            worker.due = worker.due or why
+        self._turn()
 
     def new_generation(self) -> None:
         """Have everything anew, from the code and settings as they are now."""
@@ -123,18 +146,20 @@ class Supervisor(Service):
 
     def snapshot(self) -> dict[str, object]:
         """Give the table as plain values, for a status page."""
-        served = {key: lanes.served for key, lanes in self._lanes.items()}
-        return report.snapshot(self.desired, self.table, served, self._clock.seconds())
+        served, mishaps = self.lanes.served(), self.chronicle.mishaps()
+        return report.snapshot(self.desired, self.table, served, mishaps, self._clock.seconds())
 
     # -- what the templates tell (Owner)
 
     def template_ready(self, generation: int, ready: control.Ready) -> None:
         template = self.table.templates[generation]
-        running = self.table.running()
         if template.life is not Life.STARTING:
             return
-        if running is not None and (fault := for_the_worse(ready, running)) is not None:
-            self._throw_away(template, fault)
+        if (running := self.table.running()) and (fault := for_the_worse(ready, running)) is not None:
+            now = self._clock.seconds()
+            self.chronicle.not_taken_over(template, fault, now)
+            template.stop(now, now + self.desired.terminate_timeout, fault.text)
+            self._processes[template.generation].quit()
         else:
             template.get_ready(self._clock.seconds())
             template.said = ready
@@ -143,31 +168,8 @@ class Supervisor(Service):
                 log.warn("{template}: {warning}", template=template, warning=warning)
         self._turn()
 
-    def _throw_away(self, template: Template, fault: control.Fault) -> None:
-        """End a template that could serve, for it would do so less well than the running one."""
-        now = self._clock.seconds()
-        text = report.not_taken_over(template, fault)
-        self.table.failed(Failure(template.generation, now, fault.text, fault.file, fault.traceback))
-        log.error("{text}\n{traceback}", text=text, traceback=fault.traceback)
-        template.stop(now, now + self.desired.terminate_timeout, fault.text)
-        self._processes[template.generation].quit()
-
     def template_ended(self, generation: int, ending: Ending) -> None:
-        template = self.table.templates[generation]
-        asked, was_ready = template.asked_to_end, template.ready_at is not None
-        text = report.template_ended(template, ending)
-        if not asked and not template.served:
-            self.table.failed(failure_of(template, ending, self._clock.seconds()))
-        template.end(self._clock.seconds(), ending.from_outside and not template.killed)
-        then = report.next_template(template, self.table, self.desired)
-        if ending.failed is not None and ending.failed.traceback:
-            log.info("{template}: {traceback}", template=template, traceback=ending.failed.traceback)
-        if asked:
-            log.info("{text}", text=text)
-        elif was_ready:
-            log.error("{text}{then}", text=text, then=then)
-        elif not self._give_up(report.cannot_start(ending, text)):
-            log.critical("{text}{then}", text=text, then=then)
+        self.chronicle.template_over(self.table.templates[generation], ending, self._clock.seconds())
         self._turn()
 
     def worker_forked(self, generation: int, number: int, pid: int) -> None:
@@ -179,23 +181,17 @@ class Supervisor(Service):
         self._turn()
 
     def fork_failed(self, generation: int, number: int, error: str) -> None:
-        self._worker_over(self.table.workers[number, generation], f"could not be forked: {error}")
+        nothing = Ending(status=None)
+        self._worker_over(self.table.workers[number, generation], f"could not be forked: {error}", nothing)
 
     def worker_ended(self, generation: int, number: int, ending: Ending) -> None:
         worker = self.table.workers[number, generation]
-        from_outside = ending.from_outside and not worker.killed
-        self._worker_over(worker, report.how_ended(worker, ending), ending.words, from_outside)
+        self._worker_over(worker, report.how_ended(worker, ending), ending)
 
-    def _worker_over(self, worker: Worker, how: str, words: str = "", from_outside: bool = False) -> None:
-        """Note the end of a worker, say how it came, in one line, and see to its replacement."""
-        asked = worker.asked_to_end
-        self._drop_lanes(worker)
-        worker.end(self._clock.seconds(), from_outside)
-        if asked:
-            log.info("{worker} has ended as asked: it {how}", worker=worker, how=how)
-        elif worker.strikes <= FREE_STRIKES or not self._give_up(f"cannot start: {worker} {how}{words}"):
-            then = report.next_worker(worker, self.desired)
-            log.error("{worker} {how}{then}{words}", worker=worker, how=how, then=then, words=words)
+    def _worker_over(self, worker: Worker, how: str, ending: Ending) -> None:
+        self.lanes.drop(worker)
+        lost = self.lanes.forget(worker.key)
+        self.chronicle.worker_over(worker, how, ending, lost, self._clock.seconds())
         self._turn()
 
     def _give_up(self, why: str) -> bool:
@@ -211,7 +207,7 @@ class Supervisor(Service):
 
     def _check_ready(self, worker: Worker) -> None:
         """Put a worker to use once its fork is known and all its lanes have answered, in whichever order."""
-        lanes = self._lanes.get(worker.key)
+        lanes = self.lanes.get(worker.key)
         if worker.life is not Life.STARTING or worker.pid is None or lanes is None or not lanes.answered:
             return
         worker.get_ready(self._clock.seconds())
@@ -220,7 +216,7 @@ class Supervisor(Service):
         log.info("{worker} is ready", worker=worker)
         for lane in lanes.lanes:
             # The first request may kill it while its other lanes are being added.
-            if worker.key in self._lanes:
+            if worker.key in self.lanes:
                 self._balancer.add(lane)
 
     def _probes_answered(self, key: WorkerKey) -> None:
@@ -232,22 +228,25 @@ class Supervisor(Service):
         if worker.live and worker.life is not Life.STOPPING:
             now = self._clock.seconds()
             worker.stop(now, now + LOST_GRACE, f"its lane was lost ({why})")
-        self._drop_lanes(worker)
+        self.lanes.drop(worker)
         self._turn()
 
-    def _lane_drained(self, lane: Lane) -> None:
-        for key, lanes in self._lanes.items():
-            if lane in lanes.lanes:
-                self.table.workers[key].in_flight -= 1
-                self._turn()
-                break
+    def _request_hung(self, lane: Lane, why: str) -> None:
+        """Have its worker say where it stands and replaced; the lane is given up next."""
+        key = self.lanes.owner(lane)
+        worker = self.table.workers.get(key) if key is not None else None
+        if worker is not None and worker.life in (Life.READY, Life.DRAINING):
+            now = self._clock.seconds()
+            worker.hung = True
+            worker.stop(now, now + LAST_WORDS, why)
+            self._processes[worker.generation].ask_for_stack(worker.number)
+            self.lanes.request_lost(lane, why)
 
-    def _drop_lanes(self, worker: Worker) -> None:
-        """Withdraw and close a worker's lanes; what ran on them is lost, and counts as served (Note [Strikes])."""
-        if (lanes := self._lanes.pop(worker.key, None)) is not None:
-            worker.served = lanes.served + lanes.withdraw(self._balancer) + worker.in_flight
-            worker.in_flight = 0
-            lanes.close()
+    def _lane_drained(self, lane: Lane) -> None:
+        key = self.lanes.owner(lane)
+        if key is not None and key in self.lanes:
+            self.table.workers[key].in_flight -= 1
+            self._turn()
 
     # -- planning and performing
 
@@ -285,7 +284,9 @@ class Supervisor(Service):
                 self._start_template(generation)
             case steps.QuitTemplate(generation):
                 self._processes[generation].quit()
-            case steps.KillTemplate(generation):
+            case steps.KillTemplate(generation, fault):
+                if fault:
+                    self._processes[generation].ask_for_stack(None)
                 self._processes[generation].kill()
             case steps.ForgetTemplate(generation):
                 self._processes.pop(generation, None)
@@ -313,8 +314,8 @@ class Supervisor(Service):
         key = worker.key
         try:
             threads = self.table.templates[worker.generation].threads
-            lost = partial(self._lane_lost, key)
-            lanes = self._lanes[key] = self._open_lanes(threads, f"worker {worker.number}", lost)
+            lanes = self._open_lanes(threads, f"worker {worker.number}", partial(self._lane_lost, key))
+            self.lanes.put(key, lanes)
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
             self.fork_failed(worker.generation, worker.number, str(error))
@@ -322,19 +323,19 @@ class Supervisor(Service):
             lanes.probe(partial(self._probes_answered, key))
 
     def _drain(self, worker: Worker) -> None:
-        if (lanes := self._lanes.get(worker.key)) is not None:
+        if (lanes := self.lanes.get(worker.key)) is not None:
             worker.in_flight = lanes.withdraw(self._balancer)
 
     def _terminate(self, worker: Worker) -> None:
         if worker.in_flight:
             log.warn("{text}", text=report.drain_over(worker, self.desired))
-        self._drop_lanes(worker)
+        self.lanes.drop(worker)
         self._processes[worker.generation].signal_worker(worker.number, signal.SIGTERM)
 
     def _kill(self, worker: Worker) -> None:
         if worker.healthy:
             log.warn("{text}", text=report.terminate_over(worker, self.desired))
-        self._drop_lanes(worker)
+        self.lanes.drop(worker)
         self._processes[worker.generation].signal_worker(worker.number, signal.SIGKILL)
 
     def _set_timer(self, wake_at: float | None) -> None:

@@ -96,11 +96,11 @@ class Table:
         """Assert the invariants of the records."""
         check_invariants(self.templates.values(), self.workers.values())
 
-    def cut_drains_short(self, now: float) -> None:
-        """Let the time be up for all workers that drain."""
+    def cut_drains_short(self, deadline: float) -> None:
+        """Let the time be up by ``deadline`` for all workers that drain."""
         for worker in self.workers.values():
             if worker.life is Life.DRAINING:
-                worker.deadline = now
+                worker.deadline = min(worker.deadline, deadline)
 
     def apply(self, step: Step, desired: Desired, now: float) -> None:
         """Change the records as ``step`` says; the processes follow, or are already gone."""
@@ -119,7 +119,8 @@ class Table:
                 self._fork(number, generation, desired, now)
             case Drain(number, generation):
                 worker = self.workers[number, generation]
-                worker.move(Life.DRAINING, now, now + desired.drain_timeout)
+                timeout = desired.drain_timeout if desired.stopping else desired.leave_timeout
+                worker.move(Life.DRAINING, now, now + timeout)
             case Terminate(number, generation):
                 self.workers[number, generation].stop(now, now + desired.terminate_timeout)
             case Kill(number, generation, fault):

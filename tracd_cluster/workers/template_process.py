@@ -8,6 +8,7 @@ hears of each exactly once: ``template_ended`` for the template, and for each ``
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -38,6 +39,9 @@ END_GRACE = 0.2
 They come within a millisecond, unless a process of a plugin's has inherited one of them and holds it open.
 """
 
+LAST_WORDS = 0.3
+"""Seconds that a template which hangs has to print where it stands."""
+
 READ_SIZE = 64 * 1024
 
 log = Logger()
@@ -55,25 +59,6 @@ class Owner(Protocol):
     def fork_failed(self, generation: int, number: int, error: str) -> None: ...
 
     def worker_ended(self, generation: int, number: int, ending: Ending) -> None: ...
-
-
-class RunningTemplate(Protocol):
-    """A template's process, as the supervisor uses it."""
-
-    @property
-    def pid(self) -> int | None: ...
-
-    def fork(self, number: int, theirs: Sequence[socket.socket]) -> None: ...
-
-    def signal_worker(self, number: int, signal_number: int) -> None: ...
-
-    def quit(self) -> None: ...
-
-    def kill(self) -> None: ...
-
-
-Launch = Callable[[int, Owner], RunningTemplate]
-"""Starts the template of a generation, which tells the owner what becomes of it; raises OSError if it cannot."""
 
 
 @implementer(IReadWriteDescriptor)
@@ -181,6 +166,8 @@ class TemplateProcess(ProcessProtocol):
         self._status: int | None = None
         self._open = {"process", "output", "link"}
         self._grace: IDelayedCall | None = None
+        self._last_words = False
+        """It has been asked for its stack, and needs a moment before it is killed."""
         ours, theirs = socket.socketpair()
         try:
             with theirs, open(os.devnull, "rb") as nothing, held_for_child():
@@ -218,13 +205,26 @@ class TemplateProcess(ProcessProtocol):
         if number in self._workers:
             self._workers[number].signal(signal_number)
 
+    def ask_for_stack(self, number: int | None) -> None:
+        """Have a worker print where it stands, if it is there, or the template itself, which is killed next."""
+        if number is None:
+            if "process" in self._open:
+                self._tail.expect_stack()
+                self._process.signalProcess(signal.SIGUSR1)
+                self._last_words = True
+        elif number in self._workers:
+            self._workers[number].ask_for_stack()
+
     def quit(self) -> None:
         """Ask the template to end once it has no child left."""
         self._link.send(control.quit_line())
 
     def kill(self) -> None:
         """End the template now; its workers go on."""
-        if "process" in self._open:
+        if self._last_words:
+            self._last_words = False
+            self._reactor.callLater(LAST_WORDS, self.kill)
+        elif "process" in self._open:
             self._process.signalProcess("KILL")
 
     # -- what the template says

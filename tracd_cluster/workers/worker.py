@@ -176,6 +176,10 @@ class Worker(_Process):
     number: int
     in_flight: int = 0
     """Lanes that still carry an exchange; counted while draining, when none is added any more."""
+    due: str = ""
+    """Why it is to make room for a fresh one, though nothing is wrong with it; empty while it may stay."""
+    hung: bool = False
+    """A request ran out of time on it: before it is killed it has a moment to print where it stands."""
 
     def __repr__(self) -> str:
         return f"<Worker {self.number} of generation {self.generation}, {self._told()}>"
@@ -183,6 +187,11 @@ class Worker(_Process):
     def __str__(self) -> str:
         pid = "" if self.pid is None else f", pid {self.pid}"
         return f"worker {self.number} (generation {self.generation}{pid})"
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it serves no more and will still take a while; one that has crashed is gone within milliseconds."""
+        return self.life is Life.DRAINING or (self.life is Life.STOPPING and (self.healthy or self.hung))
 
     @property
     def key(self) -> WorkerKey:

@@ -78,6 +78,11 @@ class WorkerProcess:
         except ProcessLookupError:
             pass
 
+    def ask_for_stack(self) -> None:
+        """Have it print where it stands, which becomes its last words (tracd/stack.py)."""
+        self._tail.expect_stack()
+        self.signal(signal.SIGUSR1)
+
     def end(self, status: int | None) -> Ending:
         """Close everything and say what is known of its end."""
         self._close_theirs()

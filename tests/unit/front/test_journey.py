@@ -178,6 +178,11 @@ def test_nobody_waits_for_workers_that_will_not_come() -> None:
     assert b"" == Wire(front).feed(GET).take()
 
 
+def request_of(data: bytes) -> str:
+    """Give method and target."""
+    return data.partition(b" HTTP")[0].decode()
+
+
 def test_a_worker_that_takes_too_long_is_given_up() -> None:
     """A page past its deadline is 504 and its worker is replaced."""
     front, clock = make_front(request_timeout=10.0)
@@ -188,6 +193,37 @@ def test_a_worker_that_takes_too_long_is_given_up() -> None:
     front.sweep()
     assert [504] == statuses(wire.take())
     assert lane.given_up is not None
+
+
+def test_some_requests_may_take_longer_than_others() -> None:
+    """The limit goes by the target."""
+    front, clock = make_front(request_timeout=10.0, request_timeouts=(("/slow", 20.0),))
+    lane = FakeLane(front)
+    front.balancer.add(lane)
+    Wire(front).feed(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    clock.advance(19)
+    front.sweep()
+    assert lane.given_up is None
+    clock.advance(2)
+    front.sweep()
+    assert "it took longer than 20 s for one request" == str(lane.given_up)
+
+
+def test_the_owner_of_a_lane_hears_what_hung_and_what_was_lost() -> None:
+    """With method and target, before the lane is closed."""
+    front, clock = make_front(request_timeout=10.0)
+    told: list[str] = []
+    front.balancer.request_hung = lambda lane, what: told.append(f"{lane.name} hung: {what}")
+    front.balancer.request_lost = lambda lane, what: told.append(f"{lane.name} lost: {what}")
+    lanes = [FakeLane(front, f"worker {number}") for number in (1, 2)]
+    for lane in lanes:
+        front.balancer.add(lane)
+    Wire(front).feed(GET)
+    Wire(front).feed(POST)
+    lanes[0].lose(WorkerLost("it closed its lane"))
+    clock.advance(11)
+    front.sweep()
+    assert [f"worker 1 lost: {request_of(POST)}", f"worker 2 hung: {request_of(GET)} took longer than 10 s"] == told
 
 
 def test_a_worker_is_given_up_even_if_its_client_has_gone() -> None:

@@ -10,7 +10,7 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
 
 from tests.fakes import FakeReactor
-from tracd_cluster.workers.output import LINE_LIMIT, PipeReader, Tail
+from tracd_cluster.workers.output import LINE_LIMIT, STACK_LINES, PipeReader, Tail
 
 
 class Bench:
@@ -53,6 +53,17 @@ def test_odd_bytes_are_shown_harmlessly() -> None:
     lines: list[str] = []
     Tail(lines.append).feed(b"caf\xc3\xa9 \xff\ttab \x1b[2J \xc2\x9b1m\n")
     assert ["café \ufffd\ttab \\x1b[2J \\x9b1m"] == lines
+
+
+def test_of_a_stack_the_beginning_is_kept() -> None:
+    """There the innermost calls stand; all of it is in the log."""
+    lines: list[str] = []
+    tail = Tail(lines.append)
+    tail.feed(b"before\n")
+    tail.expect_stack()
+    tail.feed(b"".join(b"call %d\n" % number for number in range(STACK_LINES + 5)))
+    assert ("call 0", STACK_LINES) == (tail.last_words[0], len(tail.last_words))
+    assert STACK_LINES + 6 == len(lines)
 
 
 def test_the_last_twenty_lines_are_kept() -> None:

@@ -86,7 +86,7 @@ def test_a_slot_waits_for_its_backoff_while_others_are_filled() -> None:
 
 def test_a_slot_is_not_forked_twice_in_a_generation() -> None:
     """A worker that is on its way out keeps its name until its exit is seen."""
-    workers = [worker(1, Life.STOPPING, deadline=NOW + 5)]
+    workers = [worker(1, Life.STOPPING, fault="its lane was lost", deadline=NOW + 5)]
     assert [] == steps_for(Desired(count=1), [ready_template()], workers)
 
 
@@ -104,9 +104,12 @@ def test_a_worker_that_outlives_sigterm_is_killed_once() -> None:
     """SIGKILL is the last word, and is said once."""
     table = Table({1: ready_template()}, {(1, 1): worker(1, Life.STOPPING, deadline=NOW)})
     desired = Desired(count=1)
-    [step] = steps_for(desired, [ready_template()], [*table.workers.values()])
-    assert step == Kill(1, 1)
-    table.apply(step, desired, NOW)
+    steps = steps_for(desired, [ready_template()], [*table.workers.values()])
+    assert [Kill(1, 1), Fork(2, 1)] == steps
+    for step in steps:
+        table.apply(step, desired, NOW)
+    table.workers[2, 1].pid = 102
+    table.workers[2, 1].get_ready(NOW)
     assert ([], None) == plan(desired, table.templates.values(), table.workers.values(), NOW)
 
 
@@ -159,6 +162,72 @@ def test_scaling_down_ends_what_is_only_starting() -> None:
     """Nothing is lost with a worker that never served."""
     workers = [worker(1, Life.READY), worker(2, Life.STARTING, deadline=NOW + 120)]
     assert [Terminate(2, 1)] == steps_for(Desired(count=1), [ready_template()], workers)
+
+
+# -- recycling
+
+
+def test_a_worker_that_is_due_gets_a_stand_in_before_it_drains() -> None:
+    """There is never one fewer that serves."""
+    desired, templates = Desired(count=2), [ready_template()]
+    workers = [worker(1, Life.READY, due="30 requests"), worker(2, Life.READY)]
+    assert [Fork(3, 1)] == steps_for(desired, templates, workers)
+    assert [] == steps_for(desired, templates, [*workers, worker(3, Life.STARTING, deadline=NOW + 120)])
+    assert [Drain(1, 1)] == steps_for(desired, templates, [*workers, worker(3, Life.READY)])
+
+
+def test_the_slot_of_a_recycled_worker_is_filled_before_the_stand_in_goes() -> None:
+    """A slot keeps its number, whoever is in it."""
+    desired, templates = Desired(count=2), [ready_template()]
+    others = [worker(2, Life.READY), worker(3, Life.READY)]
+    leaving = worker(1, Life.DRAINING, due="old", in_flight=1, deadline=NOW + 30)
+    assert [] == steps_for(desired, templates, [leaving, *others])
+    assert [] == steps_for(desired, templates, [worker(1, Life.STOPPING, due="old", deadline=NOW + 5), *others])
+    assert [Fork(1, 1)] == steps_for(desired, templates, [worker(1, Life.EXITED, due="old", not_before=NOW), *others])
+    assert [] == steps_for(desired, templates, [worker(1, Life.STARTING, deadline=NOW + 120), *others])
+    assert [Drain(3, 1)] == steps_for(desired, templates, [worker(1, Life.READY), *others])
+
+
+def test_workers_that_are_due_take_turns_the_oldest_first() -> None:
+    """Never two at once, and nobody waits for ever."""
+    desired, templates = Desired(count=2), [ready_template()]
+    workers = [worker(1, Life.READY, due="old", ready_at=5.0), worker(2, Life.READY, due="old", ready_at=4.0)]
+    assert [Drain(2, 1)] == steps_for(desired, templates, [*workers, worker(3, Life.READY)])
+    leaving = worker(2, Life.STOPPING, due="old", deadline=NOW + 5)
+    assert [] == steps_for(desired, templates, [workers[0], leaving, worker(3, Life.READY)])
+    back = worker(2, Life.READY, ready_at=6.0)
+    assert [Drain(1, 1)] == steps_for(desired, templates, [workers[0], back, worker(3, Life.READY)])
+
+
+def test_what_a_new_generation_replaces_is_not_recycled() -> None:
+    """It is on its way out already."""
+    desired, templates = Desired(count=1, generation=2), [ready_template(), template(2, Life.READY)]
+    workers = [worker(1, Life.READY, due="old"), worker(2, Life.STARTING, deadline=NOW + 120)]
+    assert [Terminate(2, 1), Fork(1, 2)] == steps_for(desired, templates, workers)
+
+
+def test_without_a_template_nobody_is_recycled() -> None:
+    """Nobody could follow."""
+    templates = [template(1, Life.EXITED, served=1), template(2, Life.STARTING, deadline=NOW + 120)]
+    assert [] == steps_for(Desired(count=1, generation=2), templates, [worker(1, Life.READY, due="old")])
+
+
+def test_a_worker_that_hangs_is_replaced_before_it_is_gone() -> None:
+    """Its last words take a moment, which nobody waits for."""
+    hung = [worker(n, Life.STOPPING, fault="it hung", hung=True, deadline=NOW + 0.5) for n in (1, 2)]
+    desired, templates = Desired(count=3), [ready_template()]
+    assert [Fork(4, 1), Fork(5, 1)] == steps_for(desired, templates, [*hung, worker(3, Life.READY)])
+    stand_ins = [worker(4, Life.READY), worker(5, Life.READY)]
+    assert ([], NOW + 0.5) == plan(desired, templates, [*hung, worker(3, Life.READY), *stand_ins], NOW)
+
+
+def test_a_stand_in_that_cannot_start_backs_off() -> None:
+    """As any other worker."""
+    workers = [
+        worker(1, Life.READY, due="old"),
+        worker(2, Life.EXITED, strikes=3, not_before=NOW + 0.5),
+    ]
+    assert ([], NOW + 0.5) == plan(Desired(count=1), [ready_template()], workers, NOW)
 
 
 # -- generations

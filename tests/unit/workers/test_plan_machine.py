@@ -35,6 +35,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.desired = Desired(count=count)
         self.table = Table()
         self.now = 0.0
+        self.were_ready = 0
         self.broken = broken
         """Generations whose template does not get ready."""
         self.sick = sick
@@ -55,15 +56,42 @@ class PoolMachine(RuleBasedStateMachine):
                 self.desired, self.table.templates.values(), self.table.workers.values(), self.now
             )
             if not steps:
+                self.check_rest()
                 return
             for step in steps:
                 self.perform(step)
+                assert len(self.those(Life.READY)) <= self.most_ready, "more than one too many"
             assert before != repr(self.table)
             if not self.desired.stopping and any(isinstance(step, Drain) for step in steps):
                 assert [w for w in self.table.workers.values() if w.life is Life.READY], "the last ready one drains"
         raise AssertionError(f"the planner does not come to rest: {steps}")
 
+    @property
+    def most_ready(self) -> int:
+        """What may be ready while steps are taken; what there was too much before a wish takes a turn to go."""
+        return max(self.desired.count, self.were_ready) + 1
+
+    def check_rest(self) -> None:
+        """What holds whenever there is nothing to do at the moment."""
+        ready = self.those(Life.READY)
+        self.were_ready = len(ready)
+        assert self.desired.stopping or len(ready) <= self.desired.count
+        recycled = [w for w in self.those(Life.DRAINING, Life.STOPPING) if w.due and w.healthy]
+        assert len(recycled) <= 1 or self.replacing, "two are recycled at once"
+
     def perform(self, step: Step) -> None:
+        match step:
+            case Drain(number, generation) if self.table.workers[number, generation].due and not self.replacing:
+                assert not self.those(Life.DRAINING, Life.STOPPING)
+        self.perform_on_paper(step)
+
+    @property
+    def replacing(self) -> bool:
+        """Whether workers end for another reason than their own: generations change, or fewer are wanted."""
+        live = [w for w in self.table.workers.values() if w.live]
+        return len({w.generation for w in live}) > 1 or any(w.number > self.desired.count for w in live if w.due)
+
+    def perform_on_paper(self, step: Step) -> None:
         match step:
             case StartTemplate(generation):
                 self.running.add((generation,))
@@ -166,6 +194,27 @@ class PoolMachine(RuleBasedStateMachine):
         self.turn()
 
     @precondition(lambda self: bool(self.those(Life.READY)))
+    @rule(data=st.data(), busy=st.integers(0, 1))
+    def worker_is_due(self, data: st.DataObject, busy: int) -> None:
+        data.draw(st.sampled_from(self.those(Life.READY))).due = "served enough"
+        self.turn()
+        for one in self.those(Life.DRAINING):
+            one.in_flight = busy
+
+    @precondition(lambda self: bool(self.those(Life.READY)))
+    @rule(data=st.data())
+    def worker_hangs(self, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(self.those(Life.READY)))
+        one.hung = True
+        one.stop(self.now, self.now + 0.5, "it hung")
+        self.turn()
+        if self.templates(Life.READY):
+            # Unless the stand-in's own slot is not free: then it is the next one's exit that brings a successor.
+            taken = [w for w in self.those(Life.DRAINING, Life.STOPPING) if w.number > self.desired.count]
+            waits = [w for w in self.those(Life.EXITED) if w.not_before > self.now]
+            assert taken or waits or self.those(Life.READY, Life.STARTING), "a hung worker left nobody"
+
+    @precondition(lambda self: bool(self.those(Life.READY)))
     @rule(count=st.integers(1, 4), busy=st.integers(0, 1), wish=st.sampled_from(["scale", "generation"]))
     def wish(self, count: int, busy: int, wish: str) -> None:
         if wish == "scale":
@@ -250,6 +299,7 @@ class PoolMachine(RuleBasedStateMachine):
         expected = {(number, current) for number in range(1, self.desired.count + 1)}
         assert expected == set(self.table.workers)
         assert len(expected) == len(self.those(Life.READY))
+        assert [] == [w for w in self.those(Life.READY) if w.due]
         newest = self.table.templates[max(self.table.templates)]
         assert newest.generation >= self.desired.generation
         assert newest.failed or newest.generation == current

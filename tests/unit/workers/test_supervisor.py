@@ -102,7 +102,7 @@ def test_a_template_that_hangs_at_the_first_start_is_fatal(pool: Pool) -> None:
     """A start has an end."""
     pool.supervisor.startService()
     pool.clock.advance(120)
-    assert ["template 1: start", "template 1: kill"] == pool.said()
+    assert ["template 1: start", "template 1: stack", "template 1: kill"] == pool.said()
     pool.supervisor.template_ended(1, KILLED)
     [message] = pool.fatal
     assert "cannot start: template 1 (pid 1000) was killed because it did not get ready within 120 s" == message
@@ -299,7 +299,7 @@ def test_a_template_that_hangs_at_a_fork_is_killed(pool: Pool) -> None:
     pool.end(1)
     pool.said()
     pool.clock.advance(FORK_TIMEOUT)
-    assert ["template 1: kill"] == pool.said()
+    assert ["template 1: stack", "template 1: kill"] == pool.said()
     pool.supervisor.template_ended(1, KILLED)
     pool.supervisor.fork_failed(1, 1, "its template ended")
     assert ["template 2: start"] == pool.said()

@@ -80,7 +80,7 @@ def test_a_generation_that_hangs_is_ended_in_time(pool: Pool) -> None:
     pool.clock.advance(6.9)
     assert ["template 2: start"] == pool.said()
     pool.clock.advance(0.2)
-    assert ["template 2: kill"] == pool.said()
+    assert ["template 2: stack", "template 2: kill"] == pool.said()
     pool.supervisor.template_ended(2, KILLED)
     assert "it did not get ready within 7 s" == last_failure(pool)["error"]
     assert ["1.1 ready", "2.1 ready"] == pool.lives()

@@ -193,6 +193,7 @@ def test_the_snapshot_is_plain_values(pool: Pool) -> None:
         "strikes": 0,
         "served": 7,
         "in_flight": None,
+        "due": "",
     } == snapshot["workers"][0]
     [template] = snapshot["templates"]
     assert (1, "ready", 2, 2) == (

@@ -53,6 +53,20 @@ def test_the_life_of_a_worker_by_steps() -> None:
     assert {} == table.workers
 
 
+def test_who_makes_room_has_longer_than_who_is_stopped() -> None:
+    """Until everything stops: then the time of all is cut."""
+    desired = Desired(count=1, drain_timeout=5.0, leave_timeout=600.0)
+    table = table_after(StartTemplate(1), Fork(1, 1), Fork(2, 1))
+    for number in (1, 2):
+        table.workers[number, 1].get_ready(100.0)
+    table.apply(Drain(1, 1), desired, 100.0)
+    desired.stopping = True
+    table.apply(Drain(2, 1), desired, 104.0)
+    assert [700.0, 109.0] == [table.workers[number, 1].deadline for number in (1, 2)]
+    table.cut_drains_short(110.0)
+    assert [110.0, 109.0] == [table.workers[number, 1].deadline for number in (1, 2)]
+
+
 def test_the_life_of_a_template_by_steps() -> None:
     """The same for the process they come from."""
     table = table_after(StartTemplate(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from tests.fakes import FakeReactor
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control
 from tracd_cluster.workers.endings import Ending
-from tracd_cluster.workers.template_process import END_GRACE, ControlLink, TemplateProcess
+from tracd_cluster.workers.template_process import END_GRACE, LAST_WORDS, ControlLink, TemplateProcess
 
 
 def exit_of(status: int | None = None, by_signal: int | None = None) -> Failure:
@@ -289,3 +290,23 @@ def test_a_start_that_fails_leaves_nothing_open() -> None:
     with pytest.raises(OSError, match="cannot allocate memory"):
         TemplateProcess(reactor, PoolSettings(), 1, object())  # type: ignore[arg-type]
     assert set() == reactor.readers
+
+
+def test_a_template_that_hangs_is_asked_where_it_stands_before_it_is_killed() -> None:
+    """Its stack is the reason that the operator looks for."""
+    bench = Bench()
+    bench.process.ask_for_stack(None)
+    bench.process.kill()
+    assert [signal.SIGUSR1] == bench.reactor.transport.signals
+    bench.process.childDataReceived(2, b"most recent call first\n")
+    bench.reactor.advance(LAST_WORDS)
+    assert [signal.SIGUSR1, "KILL"] == bench.reactor.transport.signals
+    bench.process.processExited(KILLED)
+    bench.process.processEnded(KILLED)
+    bench.template.close()
+    bench.link.doRead()
+    bench.link.connectionLost(DONE)
+    assert ("most recent call first",) == bench.endings[0].last_words
+    bench.process.ask_for_stack(None)
+    bench.process.ask_for_stack(7)
+    assert 2 <= len(bench.reactor.transport.signals) <= 3
