@@ -11,6 +11,7 @@ import os
 import pwd
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -40,9 +41,15 @@ BACKLOG = 1024
 class Configuration:
     """What is in force: the value of every option, where it comes from, and the Settings made of all."""
 
+    given: dict[str, Any]
+    """What the command line says."""
     values: dict[str, Any]
     origins: dict[str, str]
     settings: Settings
+
+    def reread(self) -> Settings:
+        """Read the configuration file again, under the same command line; raises ConfigError."""
+        return _combine(self.given).settings
 
     def show(self) -> str:
         """Write it as a configuration file; what has no value is a comment."""
@@ -73,6 +80,15 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     process with status 2 and a message for a single option that is wrong, and with status 0 after ``--help``.
     """
     given = _read_command_line(list(expand(arguments)), make_parser(prog, _versions(prog)))
+    with suppress(OSError):
+        given["folder"] = os.getcwd()  # a daemon reads its file again in another one
+    configuration = _combine(given)
+    values = configuration.values
+    return configuration, "check" if values["check"] else "show_config" if values["show_config"] else None
+
+
+def _combine(given: dict[str, Any]) -> Configuration:
+    """Put what the command line says over the file it names, and this over the defaults."""
     _check_exclusive(given, {})
     filed, origins = read_file(given["config"]) if "config" in given else ({}, {})
     for one, other in EXCLUSIVE:
@@ -84,8 +100,7 @@ def configure(arguments: Sequence[str], prog: str) -> tuple[Configuration, str |
     if values["port"] is None:
         values["port"] = 443 if values["protocol"] == "https" else 80
     origins |= dict.fromkeys(given, "command line")
-    action = "check" if values["check"] else "show_config" if values["show_config"] else None
-    return Configuration(values, origins, make_settings(values)), action
+    return Configuration(given, values, origins, make_settings(values))
 
 
 def _read_command_line(words: list[str], parser: ArgumentParser) -> dict[str, Any]:
@@ -279,6 +294,7 @@ def _process(values: dict[str, Any]) -> ProcessSettings:
         auto_reload=values["auto_reload"],
         control=values["control"],
         drain_delay=values["drain_delay"],
+        reload_poll=values["reload_poll"],
     )
 
 

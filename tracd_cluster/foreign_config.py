@@ -37,7 +37,7 @@ def command_settings(values: dict[str, Any]) -> CommandSettings | None:
     base_path = values["command_base_path"]
     return CommandSettings(
         words=values["worker_command"],
-        folder=os.getcwd(),
+        folder=values.get("folder") or os.getcwd(),
         base_path=values["base_path"] if base_path is None else base_path,
     )
 

@@ -110,6 +110,10 @@ OPTIONS: tuple[Option, ...] = (
         help="requests one worker handles at a time; Trac is safest with one", shown="1",
     ),
     flag("-r", "--auto-reload", group="workers", text="new workers when Trac or a plugin is modified", tracds=True),
+    Option(
+        names=("--reload-poll",), group="workers", read=values.seconds, metavar="SECONDS",
+        help="look for modified files so often", shown="when the system says so",
+    ),
     seconds("--drain-timeout", POOL.drain_timeout, "longest time running requests get to end at a stop", "workers"),
     flag("--no-preload", group="workers", text="warm each worker by itself instead of before forking"),
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),

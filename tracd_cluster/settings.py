@@ -187,6 +187,9 @@ class ProcessSettings:
     group: int | None = None
     logfile: str | None = None
     auto_reload: bool = False
+    """Watch the code too; settings are watched in any case."""
+    reload_poll: float | None = None
+    """Time between two looks at what is watched; None to wait for word from the system."""
     control: str = "auto"
     """Absolute path of the control socket; ``auto`` for one of our choice (operating/places.py), ``off`` for none."""
     drain_delay: float = 0.0

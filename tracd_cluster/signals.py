@@ -1,7 +1,13 @@
-"""Ctrl-C while processes start: it reaches the whole group at once, and finds some of them not ready for it."""
+"""Signals that mean more than one thing.
+
+Ctrl-C reaches the whole group at once, and finds some of its processes not ready for it. HUP asks for a reload, and is
+also what is left of a terminal that was closed.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +24,15 @@ def hold() -> None:
 def release() -> None:
     """Take the signals that have waited, and all others, as they come."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def terminal_is_gone() -> bool:
+    """Tell whether standard input is a terminal that has been closed (tty_ioctl(4): its calls fail with EIO)."""
+    try:
+        os.tcgetpgrp(0)
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 @contextmanager

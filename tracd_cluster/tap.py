@@ -39,6 +39,7 @@ from tracd_cluster.operating.activation import with_activated
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.inheritance import VARIABLE
 from tracd_cluster.operating.operations import Operations
+from tracd_cluster.reloading import Reloading
 from tracd_cluster.servers.choice import LeastLoaded
 from tracd_cluster.servers.pool import Servers
 from tracd_cluster.servers.resolvers import make_resolver
@@ -50,18 +51,22 @@ from tracd_cluster.workers.command import CommandTemplate
 from tracd_cluster.workers.lanes import OpenLanes, open_pairs, open_to_port
 from tracd_cluster.workers.recycling import recycling_of
 from tracd_cluster.workers.resizing import resizing_of
+from tracd_cluster.workers.sources import Sources
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.watch import Watch
 
 log = Logger()
 
 PROG = "twistd tracd-cluster"
+Reread = Callable[[], Settings]
 
 
 class Options(usage.Options):
     """The command line after ``twistd tracd-cluster``, read by argparse as tracd's own is."""
 
     settings: Settings
+    reread: Callable[[], Settings]
+    """Reads the configuration file again."""
     parent: usage.Options | None = None
     """twistd's own options."""
 
@@ -74,6 +79,7 @@ class Options(usage.Options):
         try:
             configuration, action = configure(arguments, PROG)
             self.settings = with_activated(configuration.settings, configuration.origins)
+            self.reread = lambda: with_activated(configuration.reread(), configuration.origins)
             if action is None and self.parent is not None:
                 tell_twistd(self.parent, self.settings.process)
         except ConfigError as error:
@@ -115,7 +121,7 @@ class Cluster(service.Service):
 
     name = "tracd-cluster"
 
-    def __init__(self, settings: Settings, reactor: Any, twistd: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings, reactor: Any, twistd: dict[str, Any], reread: Reread) -> None:
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
@@ -132,43 +138,105 @@ class Cluster(service.Service):
             self.front.base_urls = self.supervisor.table.base_urls
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
-        self.minders = self._make_minders()
+        self.watch: Watch | None = None
+        if isinstance(self.supervisor, Supervisor):
+            in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+            sources = partial(self._sources, self.supervisor)
+            poll = settings.process.reload_poll
+            self.watch = Watch(reactor, sources, self.supervisor.new_generation, in_thread, poll)
+        self.minders = self._make_minders(settings)
+        self.reloading = Reloading(settings, reread, self._prepare_gate, self._prepare)
+        if (contexts := self.front.contexts) is not None:
+            self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
         self.pool = self.supervisor if isinstance(self.supervisor, Supervisor) else Elsewhere(self.supervisor)
         self.operations = Operations(self, settings, reactor, twistd, self._fatal)
 
-    def _make_minders(self) -> list[service.Service]:
+    # -- changes while it runs
+
+    def reload(self) -> list[str]:
+        """Read settings, passwords and certificates again, and have new workers; say what came of it."""
+        before = self._generation()
+        self.operations.reload_begins()
+        said = self.reloading.reload()
+        if self._generation() != before:
+            said.append(f"New workers are starting: generation {self._generation()}")
+        for line in said:
+            log.warn("{line}", line=line)
+        return said
+
+    def _generation(self) -> int:
+        return self.supervisor.desired.generation if isinstance(self.supervisor, Supervisor) else 0
+
+    def _sources(self, supervisor: Supervisor) -> Sources:
+        settings = self.reloading.settings
+        return supervisor.table.sources(settings.pool.projects.env_parent_dir, settings.process.auto_reload)
+
+    def _prepare_gate(self, settings: Settings) -> Callable[[], None]:
+        if self.front.gate is not None:
+            return self.front.gate.prepare(settings.auth)
+        gate = self._make_gate(settings)
+
+        def take() -> None:
+            self.front.gate = gate
+
+        return take
+
+    def _make_gate(self, settings: Settings) -> Gate | None:
+        if not settings.auth.wanted:
+            return None
+        return Gate(settings.auth, read_secret(settings.auth.secret_file), self._reactor.seconds(), self.verifier)
+
+    def _prepare(self, settings: Settings) -> Callable[[], None]:
+        def take() -> None:
+            self.front.take(settings.front, settings.pool.drain_timeout)
+            if isinstance(self.supervisor, Supervisor) and self.watch is not None:
+                self.watch.poll_every(settings.process.reload_poll)
+                self.supervisor.take(settings.pool)
+                self._change_minders(settings)
+                self.supervisor.new_generation()
+
+        return take
+
+    def _hung_up(self) -> None:
+        """Reload, as HUP asks; or stop, where it only says that the terminal is gone."""
+        if signals.terminal_is_gone():
+            log.info("The terminal has been closed")
+            self._reactor.stop()
+        elif self.running:
+            log.info("Received SIGHUP, reloading")
+            self.reload()
+
+    def _change_minders(self, settings: Settings) -> None:
+        for minder in self.minders:
+            minder.stopService()  # type: ignore[no-untyped-call]
+        self.minders = self._make_minders(settings)
+        for minder in self.minders:
+            minder.startService()  # type: ignore[no-untyped-call]
+
+    def _make_minders(self, settings: Settings) -> list[service.Service]:
         """Make those who look now and then whether the pool should change; nobody does for servers elsewhere."""
-        pool, supervisor, reactor = self._settings.pool, self.supervisor, self._reactor
+        pool, supervisor, reactor = settings.pool, self.supervisor, self._reactor
         if not isinstance(supervisor, Supervisor):
             return []
         in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         resizing = resizing_of(pool, supervisor, self.balancer, reactor)
         recycling = recycling_of(pool, supervisor, reactor, in_thread)
-        watch = None
-        if self._settings.process.auto_reload:
-            watch = Watch(reactor, supervisor.table.files, supervisor.new_generation, in_thread)
-        return [one for one in (watch, resizing, recycling) if one is not None]
+        return [one for one in (resizing, recycling) if one is not None]
 
     def _make_supervisor(self) -> Supervisor:
         pool, foreign, reactor = self._settings.pool, self._settings.foreign, self._reactor
         launch = None
-        open_lanes: OpenLanes = partial(open_pairs, pool.threads, self._open_lane)
+        open_lanes: OpenLanes = partial(open_pairs, self._open_lane)
         if pool.command is not None:
             launch = partial(CommandTemplate, reactor, pool.command)
             open_lane = command_lanes(pool.command, foreign, self.balancer, reactor)
-            open_lanes = partial(open_to_port, pool.threads, open_lane)
+            open_lanes = partial(open_to_port, open_lane)
         return Supervisor(pool, self.balancer, reactor, open_lanes, self._fatal, launch)
 
     def setServiceParent(self, parent: Any) -> None:  # noqa: N802
         """Join twistd's application, whose log is ours to keep."""
         self.operations.log_to(parent)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
-
-    def reload(self) -> list[str]:
-        """Have new workers, from the code and settings as they are now."""
-        self.operations.reload_begins()
-        self.pool.new_generation()
-        return [f"generation {self.pool.desired.generation} has been asked for"]
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:
         self.front.learn_hosts()
@@ -182,9 +250,7 @@ class Cluster(service.Service):
         settings, process = self._settings, self._settings.process
         try:
             self.operations.prepare()
-            if settings.auth.wanted:
-                secret = read_secret(settings.auth.secret_file)
-                self.front.gate = Gate(settings.auth, secret, self._reactor.seconds(), self.verifier)
+            self.front.gate = self._make_gate(settings)
             self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
             self.operations.ports_opened(process.user if process.user is not None else self._twistd.get("uid"))
@@ -197,6 +263,7 @@ class Cluster(service.Service):
     def startService(self) -> None:  # noqa: N802
         """Start the template and begin to serve; requests wait in line until the first worker is ready."""
         super().startService()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._hung_up))
         for warning in self._settings.warnings:
             self._announce(warning, sys.__stderr__)
         self._announce(f"Server starting in PID {os.getpid()}.", sys.__stdout__)
@@ -277,7 +344,7 @@ def makeService(options: Options) -> Cluster:  # noqa: N802
     from twisted.internet import reactor
 
     try:
-        return Cluster(options.settings, reactor, getattr(options, "parent", None) or {})
+        return Cluster(options.settings, reactor, getattr(options, "parent", None) or {}, options.reread)
     except StartError as error:
         print(f"{PROG}: error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None

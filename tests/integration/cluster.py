@@ -32,17 +32,22 @@ class Answer:
 class ClusterProcess:
     """One running service: its address, its processes, its log.
 
-    ``arguments`` are those of the command line after the options that say where to listen. Used as a context manager
+    ``arguments`` are those of the command line after the options that say where to listen; ``program`` is twistd, or
+    our own command. Used as a context manager
     or stopped by the fixture that made it, it always ends, and ends everything that came of it.
     """
 
-    def __init__(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, program: str = "twistd"
+    ) -> None:
         self.port = free_port()
         self.log_file = folder / f"twistd-{self.port}.log"
-        twistd = [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile="]
+        command = [str(Path(sys.executable).with_name(program))]
+        if program == "twistd":
+            command += ["--nodaemon", "--pidfile=", "tracd-cluster"]
         where = ["-b", "127.0.0.1", "-p", str(self.port)]
         self.tree = ProcessTree(
-            [*twistd, "tracd-cluster", *where, *arguments],
+            [*command, *where, *arguments],
             self.log_file,
             {"PYTHONUNBUFFERED": "1", **(environment or {})},
         )

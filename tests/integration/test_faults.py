@@ -23,7 +23,9 @@ APPLICATION = ("--application", "tests.integration.apps:misbehaving")
 @pytest.fixture(scope="module")
 def broken(start_module_cluster: StartCluster) -> ClusterProcess:
     """A service whose application does what it is told, good or bad."""
-    return start_module_cluster(*APPLICATION, "--workers", "2", "--request-timeout", "2")
+    cluster = start_module_cluster(*APPLICATION, "--workers", "2", "--request-timeout", "2")
+    cluster.wait_for_workers(2)
+    return cluster
 
 
 def test_a_failing_application_is_answered_and_the_worker_goes_on(broken: ClusterProcess) -> None:

@@ -242,9 +242,11 @@ def test_the_files_that_make_up_the_site_are_named(trac: ControlledTemplate, pla
         else text.replace("[inherit]", "[inherit]\nfile = ../../shared.ini")
     )
     for preload in (True, False):
-        files = place(env_paths=[str(module_env)], single_env=True, preload=preload).ready()["files"]
-        plugin = str(module_env / "plugins" / "reveal.py")
-        assert {str(ini), str(inherited), plugin} <= set(files)
+        told = place(env_paths=[str(module_env)], single_env=True, preload=preload).ready()
+        files = told["files"]
+        assert [str(ini), str(inherited)] == told["settings"]
+        assert str(module_env / "plugins") in told["folders"]
+        assert preload == (str(module_env / "plugins" / "reveal.py") in files)
         assert any(file.endswith("/trac/web/main.py") for file in files)
         assert all(os.path.isabs(file) for file in files)
     ini.write_text(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.config import load
+from tracd_cluster.config import configure, load
 from tracd_cluster.errors import ConfigError
 
 
@@ -79,3 +79,19 @@ def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path, text: str
     config = write_config(tmp_path / "c.toml", text)
     with pytest.raises(ConfigError, match=re.escape(config + said)):
         load(["--config", config])
+
+
+def test_the_file_is_read_again_under_the_same_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon has changed its folder meanwhile, and what is wrong is told with its line."""
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path / "c.toml", "queue = 5\nworkers = 3\n")
+    (tmp_path / "env").mkdir()
+    configuration, _ = configure(["--config", "c.toml", "--workers", "2", "env"], "x")
+    monkeypatch.chdir("/")
+    assert configuration.settings == configuration.reread()
+    write_config(tmp_path / "c.toml", "queue = 7\nworkers = 4\n")
+    again = configuration.reread()
+    assert (7, 2, (f"{tmp_path}/env",)) == (again.front.queue, again.pool.workers, again.pool.projects.env_paths)
+    write_config(tmp_path / "c.toml", "queue = 7\nworkers = 'x'\n")
+    with pytest.raises(ConfigError, match=re.escape(f"{config}:2: workers: 'x'")):
+        configuration.reread()

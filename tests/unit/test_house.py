@@ -44,8 +44,10 @@ MAY_IMPORT = {
     "privileges": {"errors"},
     "tap": {
         "errors", "settings", "values", "config", "balancer", "auth", "front", "upstream", "workers", "servers",
-        "check", "privileges", "signals", "operating",
+        "check", "privileges", "signals", "operating", "reloading",
     },
+    "changes": {"settings"},
+    "reloading": {"errors", "settings", "changes"},
     "trac_remote_user": set(),
     "cli": {"errors", "settings", "config", "passwd", "operating"},
 }

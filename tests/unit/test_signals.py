@@ -31,3 +31,17 @@ def test_a_child_begins_without_them_and_we_go_on_with_them() -> None:
             os._exit({signal.SIGINT, signal.SIGHUP} <= blocked)
     assert 1 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert before == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_terminal_that_was_closed_is_told_from_one_that_is_there() -> None:
+    """HUP says that it has gone; a daemon has none."""
+    ask = "from tracd_cluster import signals; import sys; sys.exit(signals.terminal_is_gone())"
+    master, slave = os.openpty()
+    try:
+        there = subprocess.run([sys.executable, "-c", ask], stdin=slave, timeout=20, check=False)
+        os.close(master)
+        gone = subprocess.run([sys.executable, "-c", ask], stdin=slave, timeout=20, check=False)
+    finally:
+        os.close(slave)
+    none = subprocess.run([sys.executable, "-c", ask], stdin=subprocess.DEVNULL, timeout=20, check=False)
+    assert (0, 1, 0) == (there.returncode, gone.returncode, none.returncode)

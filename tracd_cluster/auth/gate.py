@@ -106,25 +106,51 @@ class Gate:
         self._nonces = Nonces(secret, now, settings.nonce_lifetime)
         self._now = now
         self._looked = now
-        self._base = len(settings.base_path)
-        self._single = settings.single_project
-        self._part = 0 if settings.single_project is not None else 1
-        self._header = settings.remote_user
-        self._required = settings.required
-        self._everywhere = bool(settings.required or settings.remote_user)
         self._waiting: dict[Attempt, None] = {}
         self._looked_at: Counter[str] = Counter()
         """Attempts that are being checked, by their addresses' keys."""
 
-        def realm(entry: AuthEntry) -> Realm:
-            if entry.kind == "digest":
-                return DigestRealm(entry, self._nonces)
-            return BasicRealm(entry, secret, settings.remember, verifier)
-
-        self._realms = {entry.project: realm(entry) for entry in settings.entries}
+        self._secret = secret
+        self._verifier = verifier
+        self._entries: dict[AuthEntry, Realm] = {}
+        self.prepare(settings)()
 
     def __repr__(self) -> str:
         return f"<Gate of {sorted(self._realms)}, {len(self._waiting)} waiting>"
+
+    # -- the operator's side
+
+    def prepare(self, settings: AuthSettings) -> Callable[[], None]:
+        """Read the password files of new settings, and give what puts these in force. Raises StartError.
+
+        What belongs to the gate as a whole stays as it is: the nonces, and what it remembers of those who failed.
+        """
+        entries = {entry: self._entries.get(entry) or self._make_realm(entry, settings) for entry in settings.entries}
+
+        def take() -> None:
+            self._base = len(settings.base_path)
+            self._single = settings.single_project
+            self._part = 0 if settings.single_project is not None else 1
+            self._header = settings.remote_user
+            self._required = settings.required
+            self._everywhere = bool(settings.required or settings.remote_user)
+            self._entries = entries
+            self._realms = {entry.project: realm for entry, realm in entries.items()}
+            self._send_away()
+
+        return take
+
+    def _make_realm(self, entry: AuthEntry, settings: AuthSettings) -> Realm:
+        if entry.kind == "digest":
+            return DigestRealm(entry, self._nonces)
+        return BasicRealm(entry, self._secret, settings.remember, self._verifier)
+
+    def _send_away(self) -> None:
+        """Refuse those who wait for the decision of a realm that is no more."""
+        realms = list(self._realms.values())
+        for attempt in [attempt for attempt in self._waiting if attempt.realm not in realms]:
+            self.leave(attempt)
+            attempt.tell(ClientFault(503, "Who may sign in here has just been changed. Please try again."))
 
     # -- the journey's side
 

@@ -27,6 +27,7 @@ from tracd_cluster.front.head import Head
 from tracd_cluster.front.journey import Client, Journey
 from tracd_cluster.front.reader import RequestReader
 from tracd_cluster.front.reply import CLOSE
+from tracd_cluster.settings import FrontSettings
 
 if TYPE_CHECKING:
     from tracd_cluster.front.listener import Front
@@ -175,6 +176,11 @@ class Connection(Protocol):
             self.redirect_port = 0  # a Unix socket: a server in front, whose client would be sent round in circles
         self.trusted = self._front.trusts(self.address)
         self.identity = identity_lines(self.scheme, self.here, self.address, getattr(peer, "port", 0))
+
+    def go_by(self, settings: FrontSettings) -> None:
+        """Read the next request under these settings, and believe of it no more than they say."""
+        self._reader.go_by(settings)
+        self.trusted = self._front.trusts(self.address)
 
     def head_read(self, head: Head) -> Journey:
         """Begin a journey, or line it up behind those before it."""

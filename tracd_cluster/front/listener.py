@@ -69,14 +69,10 @@ class Front(service.Service):
         self.balancer = balancer
         self.gate: Gate | None = None
         """Who asks for passwords; set before the start, None where nobody does."""
-        self.hosts = hosts_of(settings.hosts, settings.canonical_host, ())
-        """Which hosts are served, None for any."""
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""
         self._base_urls: tuple[str, ...] = ()
-        self.harden_cookies = settings.harden_cookies
         self.base_path = settings.base_path.encode("ascii")
-        self.keep_alive = settings.keep_alive
         self.redirect_port = settings.redirect_port
         hsts = settings.tls.hsts if settings.tls is not None else 0
         self.standing = {
@@ -84,18 +80,6 @@ class Front(service.Service):
             b"https": Standing(b"Strict-Transport-Security: max-age=%d\r\n" % hsts if hsts else b""),
         }
         self.contexts = Contexts(settings.tls) if settings.tls is not None else None
-        self.max_body = settings.max_body
-        self.body_memory = settings.body_memory
-        self.answer_memory = settings.answer_memory
-        self.request_line_limit = settings.request_line_limit
-        self.head_limit = settings.head_limit
-        self.header_limit = settings.header_limit
-        self.head_timeout = settings.head_timeout
-        self.body_timeout = settings.body_timeout
-        self.idle_timeout = settings.idle_timeout
-        self.time_limits = time_limits(settings)
-        self.queue_timeout = settings.queue_timeout
-        self.drain_timeout = drain_timeout
         self.draining = False
         self.connections: set[Connection] = set()
         self.abandoned: dict[Journey, float] = {}
@@ -109,6 +93,7 @@ class Front(service.Service):
         """Another process serves the same ports: they are its own at our end (Note [Shared sockets] in ports.py)."""
         self.withdrawn = False
         """We have been asked to stop: whoever asks whether to send clients here is told not to."""
+        self.take(settings, drain_timeout)
         self._reactor = reactor
         self._drained: Deferred[None] | None = None
         self._drain_deadline = self.never
@@ -119,6 +104,29 @@ class Front(service.Service):
         self.now = 0.0
         self.date_line = b""
         self._tick(reactor.seconds())
+
+    def take(self, settings: FrontSettings, drain_timeout: float) -> None:
+        """Go by these settings from the next request on; what cannot be changed is as it was (changes.py)."""
+        self.settings = settings
+        self.balancer.limit = settings.queue
+        self.hosts = hosts_of(settings.hosts, settings.canonical_host, self._base_urls)
+        """Which hosts are served, None for any."""
+        self.harden_cookies = settings.harden_cookies
+        self.keep_alive = settings.keep_alive
+        self.max_body = settings.max_body
+        self.body_memory = settings.body_memory
+        self.answer_memory = settings.answer_memory
+        self.request_line_limit = settings.request_line_limit
+        self.head_limit = settings.head_limit
+        self.header_limit = settings.header_limit
+        self.head_timeout = settings.head_timeout
+        self.body_timeout = settings.body_timeout
+        self.idle_timeout = settings.idle_timeout
+        self.time_limits = time_limits(settings)
+        self.queue_timeout = settings.queue_timeout
+        self.drain_timeout = drain_timeout
+        for connection in self.connections:
+            connection.go_by(settings)
 
     # -- time
 

@@ -88,6 +88,10 @@ class RequestReader(Generic[AnyRequest]):
                 self._parser = HttpRequestParser(self)
                 data = data[upgrade.args[0] :]
 
+    def go_by(self, limits: FrontSettings) -> None:
+        """Read what follows under other limits."""
+        self._limits = limits
+
     def _bound(self, size: int) -> None:
         """Bound what llhttp swallows without a word: it shows whole fields only, and no chunk extensions."""
         self._unshown += size

@@ -6,29 +6,35 @@ Trac is imported inside functions only: the template must be able to start, and 
 from __future__ import annotations
 
 import getpass
-import logging
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import glob
 from itertools import pairwise
 from typing import Any
 
 from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.tracd.faults import Fault, file_of, listening, plugins_left_out, trace_of
 
 
 class CannotServe(Exception):
-    """A reason why there will be nothing to fork; ``step`` is what was being done."""
+    """A reason why there will be nothing to fork.
 
-    def __init__(self, step: str, error: str, trace: str = "") -> None:
+    ``step`` is what was being done, ``file`` the one to mend, if that is known.
+    """
+
+    def __init__(self, step: str, error: str, trace: str = "", file: str = "") -> None:
         super().__init__(error)
         self.step = step
         self.error = error
         self.trace = trace
+        self.file = file
+
+
+class SettingsUnreadable(CannotServe):
+    """The settings of an environment cannot be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def import_trac() -> None:
             import trac.web.main  # noqa: F401
     except Exception as error:
         why = why_trac_is_missing(error)
-        trace = "" if ": install " in why else traceback.format_exc()
+        trace = "" if ": install " in why else trace_of(error)
         raise CannotServe("import Trac", why, trace) from error
 
 
@@ -146,18 +152,35 @@ def problem_with(path: str) -> str | None:
     return None
 
 
-def open_project(project: Project) -> list[str]:
-    """Open an environment into Trac's own cache; give warnings. Raises CannotServe."""
+def open_project(project: Project) -> list[Fault]:
+    """Open an environment into Trac's own cache; give the plugins that it lacks. Raises CannotServe."""
     from trac.web.main import open_environment
 
-    with _plugin_faults() as faults, _no_bytecode_written():
+    with listening() as heard, _no_bytecode_written():
         try:
             env = open_environment(project.path, use_cache=True)
         except (Exception, SystemExit) as error:
             why = f"{project}: {why_not_opened(error)}"
-            trace = "" if is_fully_explained(error) else traceback.format_exc()
-            raise CannotServe(f"open {project}", why, trace) from error
-    return [f"{project}: {fault}" for fault in _plugins_left_out(env, faults)]
+            if file := unreadable_settings(project.path):
+                raise SettingsUnreadable(f"open {project}", why, "", file) from error
+            trace = "" if is_fully_explained(error) else trace_of(error)
+            raise CannotServe(f"open {project}", why, trace, file_of(error) if trace else "") from error
+    return plugins_left_out(env, heard.plugins)
+
+
+def unreadable_settings(path: str) -> str:
+    """Name the trac.ini of an environment if that, or what it inherits, cannot be parsed; empty otherwise."""
+    from trac.config import Configuration
+
+    file = os.path.join(path, "conf", "trac.ini")
+    try:
+        Configuration(file)
+    except OSError:
+        return ""
+    except Exception as error:
+        causes = [getattr(cause, "source", None) for cause in _causes(error)]
+        return next((str(source) for source in causes if source), file)
+    return ""
 
 
 def why_not_opened(error: BaseException) -> str:
@@ -215,30 +238,6 @@ def _user() -> str:
         return f"with uid {os.getuid()}"
 
 
-class _PluginFaults(logging.Handler):
-    """Hears what Trac's plugin loader writes to the log of the environment, which is all it does with a fault."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.faults: dict[str, str] = {}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.module == "loader" and isinstance(record.args, tuple) and len(record.args) == 2:
-            plugin, reason = (str(part) for part in record.args)
-            self.faults[plugin] = reason.strip().rpartition("\n")[2]
-
-
-@contextmanager
-def _plugin_faults() -> Iterator[dict[str, str]]:
-    listener = _PluginFaults()
-    logger = logging.getLogger("Trac")
-    logger.addHandler(listener)
-    try:
-        yield listener.faults
-    finally:
-        logger.removeHandler(listener)
-
-
 @contextmanager
 def _no_bytecode_written() -> Iterator[None]:
     """Keep Python from making ``plugins/__pycache__``, in an environment that perhaps belongs to somebody else."""
@@ -248,22 +247,6 @@ def _no_bytecode_written() -> Iterator[None]:
         yield
     finally:
         sys.dont_write_bytecode = before
-
-
-def _plugins_left_out(env: Any, faults: dict[str, str]) -> list[str]:
-    """Name each plugin that is installed and not in use, with the reason."""
-    left_out = []
-    for path in filter(None, (env.plugins_dir, env.shared_plugins_dir)):
-        for file in sorted(glob(os.path.join(path, "*.py"))):
-            name = os.path.basename(file)[:-3]
-            reason = faults.pop(name, None) or faults.pop(file, None)
-            module = sys.modules.get(name)
-            loaded = getattr(module, "__file__", None)
-            if reason is not None or module is None:
-                left_out.append(f"plugin {file} cannot be loaded: {reason or 'see its trac.log'}")
-            elif loaded is None or not os.path.samefile(loaded, file):
-                left_out.append(f"plugin {file} is not used: a module named {name} was there first ({loaded})")
-    return left_out + [f"plugin {plugin} cannot be loaded: {reason}" for plugin, reason in faults.items()]
 
 
 def opened() -> list[Any]:
@@ -294,29 +277,3 @@ def close_connections() -> None:
     for env in opened():
         RepositoryManager(env).shutdown(get_thread_id())
         DatabaseManager(env).shutdown()
-
-
-def files_in_use(projects: list[Project]) -> list[str]:
-    """List every file of the running code and configuration: what a new generation is needed for when it changes."""
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    configs = {env.path: env.config for env in opened()}
-    for project in projects:
-        files.update(_files_of(project.path, configs.get(project.path)))
-    return sorted({os.path.abspath(file) for file in files if file and os.path.exists(file)})
-
-
-def _files_of(path: str, config: Any = None) -> Iterator[str]:
-    """Give the files that are an environment's own: its configuration, what that inherits, its plugins."""
-    from trac.config import Configuration
-
-    config = config or Configuration(os.path.join(path, "conf", "trac.ini"))
-    configs = [config]
-    for one in configs:
-        yield one.filename
-        configs.extend(one.parents)
-    shared = config.get("inherit", "plugins_dir")
-    for folder in [os.path.join(path, "plugins"), shared and os.path.join(path, shared)]:
-        if folder:
-            yield folder  # for what is put into it
-            yield from glob(os.path.join(folder, "*.py"))
-            yield from glob(os.path.join(folder, "*.egg*"))

@@ -53,8 +53,8 @@ def inspect(projects: ProjectSettings, files: list[str]) -> Iterator[Finding]:
         yield "problem", text
     for project in found:
         try:
-            for warning in open_project(project):
-                yield "hint", warning
+            for left_out in open_project(project):
+                yield "hint", str(left_out)
         except CannotServe as fault:
             yield "problem", fault.error
     if not found and not faults:
@@ -76,9 +76,12 @@ def database_hints(env: Any) -> Iterator[Finding]:
     if kind in NETWORK_FILE_SYSTEMS:
         yield "hint", f"{path} is on a network file system ({kind}), where SQLite's locks cannot be trusted"
     elif not in_wal_mode(path):
-        yield "hint", (
-            f"{path} is not in WAL mode, so whoever reads waits for whoever writes; "
-            f"sqlite3 '{path}' 'PRAGMA journal_mode=WAL' changes that for good"
+        yield (
+            "hint",
+            (
+                f"{path} is not in WAL mode, so whoever reads waits for whoever writes; "
+                f"sqlite3 '{path}' 'PRAGMA journal_mode=WAL' changes that for good"
+            ),
         )
 
 

@@ -7,6 +7,10 @@ would wait for ever. Here it counts as switched off: the bytes of a file go out 
 *Environments that cannot be opened.* One that needs an upgrade is opened anew for every request to it, and each time
 the log it had opened stays open: a descriptor and a line of the log more per request, until the worker has no
 descriptors left. Here the log is closed when opening fails.
+
+*Settings that cannot be parsed.* Trac reads trac.ini again when it has changed, at the next request; while that cannot
+be parsed, each page of the environment would be an error. Here the environment goes on with the settings it has until
+the file is mended. The front says so in its log, for it starts a new generation at the same time, which fails.
 """
 
 from __future__ import annotations
@@ -20,12 +24,15 @@ from typing import Any
 
 
 def mend() -> None:
-    """Apply both; Trac must have been imported."""
+    """Apply all; Trac must have been imported."""
+    from trac.config import Configuration
     from trac.web import main
 
     main.RequestDispatcher.use_xsendfile = False
     if not hasattr(main.open_environment, "__wrapped__"):
         main.open_environment = closing_log(main.open_environment)
+    if not hasattr(Configuration.parse_if_needed, "__wrapped__"):
+        Configuration.parse_if_needed = keeping_settings(Configuration.parse_if_needed)
 
 
 def closing_log(open_environment: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,6 +47,28 @@ def closing_log(open_environment: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return opened
+
+
+def keeping_settings(parse: Callable[..., bool]) -> Callable[..., bool]:
+    """Wrap ``Configuration.parse_if_needed`` so that a file which cannot be parsed changes nothing.
+
+    The first reading, for which Trac uses ``force``, raises as before.
+    """
+
+    @wraps(parse)
+    def parse_if_needed(self: Any, force: bool = False) -> bool:
+        if force:
+            return parse(self, force=True)
+        before = {name: getattr(self, name) for name in ("parser", "_lastmtime", "_pristine_parser", "parents")}
+        try:
+            return parse(self)
+        except Exception:
+            # Of whatever kind: a file that is gone while it is looked at, bytes that are no text, a parent's syntax.
+            for name, value in before.items():
+                setattr(self, name, value)
+            return False
+
+    return parse_if_needed
 
 
 def _close_log(path: str) -> None:

@@ -6,14 +6,15 @@ import importlib
 import sys
 import time
 import traceback
+from dataclasses import asdict
+from typing import Any
 
-from tracd_cluster.tracd import tuning
+from tracd_cluster.tracd import sources, tuning
 from tracd_cluster.tracd.answer import Application
 from tracd_cluster.tracd.environments import (
     CannotServe,
     Project,
     close_connections,
-    files_in_use,
     find_projects,
     import_trac,
     insecure_cookies,
@@ -35,6 +36,7 @@ class Preparation:
         self.warnings: list[str] = []
         self._paths = trac_paths(configuration.projects)
         self._projects: list[Project] = []
+        self._found: dict[str, Any] = {}
 
     def in_template(self) -> None:
         """Do what the template does. Raises CannotServe."""
@@ -66,6 +68,11 @@ class Preparation:
             warming.open_and_warm(self._projects)
         finally:
             self.warnings += warming.warnings
+            self._found = {
+                "faults": [asdict(fault) for fault in warming.faults],
+                "opened": warming.opened,
+                "warmed": warming.warmed,
+            }
             if self.configuration.https:
                 self.warnings += insecure_cookies()
             close_connections()
@@ -94,14 +101,18 @@ class Preparation:
         if self.configuration.freeze:
             tuning.freeze_new()
 
-    def base_urls(self) -> list[str]:
+    def report(self) -> dict[str, Any]:
+        """Give what the front should know of the code, the settings and the environments: most of ``ready``."""
+        report: dict[str, Any] = {"base_urls": self._base_urls(), "files": sources.modules(), **self._found}
+        if self.configuration.application is None:
+            report["settings"] = sources.settings_of(self._projects)
+            report["folders"] = sources.folders_of(self._projects)
+        return report
+
+    def _base_urls(self) -> list[str]:
         """Give where each environment says that it is, and an empty text for one that does not, or is not open yet."""
         found = {env.path: env.base_url for env in opened()}
         return [found.get(project.path, "") for project in self._projects]
-
-    def files(self) -> list[str]:
-        """List what the running code and configuration consist of."""
-        return files_in_use(self._projects)
 
 
 def _dispatcher() -> Application:

@@ -32,6 +32,7 @@ from setproctitle import setproctitle
 from tracd_cluster.tracd import worker
 from tracd_cluster.tracd.answer import LaneBroken
 from tracd_cluster.tracd.environments import CannotServe
+from tracd_cluster.tracd.faults import file_of, trace_of
 from tracd_cluster.tracd.link import ControlLink, Message, parse_configure
 from tracd_cluster.tracd.preparation import Preparation
 from tracd_cluster.tracd.stack import tell_stack_when_asked
@@ -163,20 +164,19 @@ def main() -> int:
         with _front_watched(link):
             preparation = _prepare(link, orders)
     except CannotServe as fault:
-        link.send(type="failed", step=fault.step, error=fault.error, traceback=fault.trace)
+        link.send(type="failed", step=fault.step, error=fault.error, traceback=fault.trace, file=fault.file)
         return 1
     except (Exception, SystemExit) as error:
         text = f"{type(error).__name__}: {error}"
-        link.send(type="failed", step="get ready", error=text, traceback=traceback.format_exc())
+        link.send(type="failed", step="get ready", error=text, traceback=trace_of(error), file=file_of(error))
         return 1
     template = Template(link, preparation)
     link.send(
         type="ready",
         seconds=round(time.monotonic() - orders["started"], 3),
         preloaded=preparation.configuration.preload,
-        files=preparation.files(),
         warnings=orders["warnings"] + preparation.warnings,
-        base_urls=preparation.base_urls(),
+        **{**preparation.report(), **orders.get("found", {})},
     )
     template.serve()
     return 0
@@ -208,7 +208,9 @@ def _prepare(link: ControlLink, orders: Message) -> Preparation:
     if leftovers and configuration.preload:
         warning = f"not preloaded, because warming left {leftovers} in the template; workers start more slowly"
         configure = {**orders["configure"], "preload": False}
-        _start_anew(link, {**orders, "configure": configure, "warnings": [warning]})
+        # What it has found out is still true, and its successor will not find it out.
+        found = preparation.report()
+        _start_anew(link, {**orders, "configure": configure, "warnings": [warning], "found": found})
     elif leftovers:
         preparation.warnings.append(f"the template has {leftovers}, which workers will not have")
     return preparation

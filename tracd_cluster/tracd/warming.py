@@ -26,7 +26,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tracd_cluster.tracd.answer import Answer, Application
-from tracd_cluster.tracd.environments import CannotServe, Project, open_project
+from tracd_cluster.tracd.environments import CannotServe, Project, SettingsUnreadable, open_project
+from tracd_cluster.tracd.faults import Fault, Heard, listening
 from tracd_cluster.tracd.tuning import hide
 from tracd_cluster.tracd.wsgi import Environ, RequestReader
 
@@ -135,6 +136,12 @@ class Warming:
         self._constant = constant
         self._clock = clock
         self.warnings: list[str] = []
+        self.faults: list[Fault] = []
+        """What does not work, where that may be the doing of a change; each is among the warnings too."""
+        self.opened: list[str] = []
+        """Paths of the environments that could be opened."""
+        self.warmed: list[str] = []
+        """Paths of those whose pages have been visited."""
 
     def open_and_warm(self, projects: list[Project]) -> None:
         """Open the environments and warm them, the first in any case.
@@ -151,31 +158,40 @@ class Warming:
                 self.warnings.append(f"{late} of {len(projects)} environments will be opened when they are visited")
                 break
             try:
-                self.warnings += self.open(project)
+                self._note(*self.open(project))
             except CannotServe as fault:
                 faults.append(fault)
                 self.warnings.append(fault.error)
+                if isinstance(fault, SettingsUnreadable):
+                    self.faults.append(Fault("settings", project.path, "trac.ini", fault.error, fault.file))
                 continue
             good.append(project)
+            self.opened.append(project.path)
             hide()  # else the collection at the end of each page would walk all of this
             if deadline is None:
                 self._warm_or_warn(project)
                 deadline = self._clock() + BUDGET
         if faults and not good:
-            raise CannotServe(faults[0].step, "; ".join(fault.error for fault in faults), faults[0].trace)
+            first = faults[0]
+            raise CannotServe(first.step, "; ".join(fault.error for fault in faults), first.trace, first.file)
         for project in good[1:]:
             if deadline is not None and self._clock() > deadline:
                 break
             self._warm_or_warn(project)
 
+    def _note(self, *faults: Fault) -> None:
+        self.faults += faults
+        self.warnings += map(str, faults)
+
     def _warm_or_warn(self, project: Project) -> None:
         try:
             self.warm(project)
+            self.warmed.append(project.path)
         except Exception as error:  # the Trac of this site is not as we know it; it will serve all the same
             self.warnings.append(f"{project}: not warmed, {type(error).__name__}: {error}")
 
-    def open(self, project: Project) -> list[str]:
-        """Open an environment, and give warnings. Raises CannotServe."""
+    def open(self, project: Project) -> list[Fault]:
+        """Open an environment, and give the plugins that it lacks. Raises CannotServe."""
         return open_project(project)
 
     def warm(self, project: Project) -> None:
@@ -185,12 +201,28 @@ class Warming:
         env = env_cache[project.path]
         with no_trace(), _addresses_forgotten(env), _errors_only(env.log):
             base = "" if project.single else "/" + quote(project.name)
-            for page in _pages_of(env):
-                status = self._visit(base + page)
-                if status >= 500 or not status:
-                    self.warnings.append(f"{project}: {page[:60]} failed while warming, see its trac.log")
+            for name, page in _pages_of(env):
+                self.visit(project, name, base + page)
                 hide()  # what the page's own collection has left is there to stay
             _compile_templates(env)
+
+    def visit(self, project: Project, name: str, page: str) -> None:
+        """Visit a page, known as ``name``; it is broken if it fails twice: a database may have been busy."""
+        if self._errors_of(page) is None or (errors := self._errors_of(page)) is None:
+            return
+        cause = errors[-1] if errors else Heard("", None)
+        text = f"{page[:60]} failed while warming, see its trac.log"
+        if isinstance(cause.error, WriteRefused):
+            self.warnings.append(f"{project}: {text}")  # it is we who refuse that, and not its code that is wrong
+        else:
+            why = f": {cause.reason}" if cause.reason else ""
+            self._note(Fault("page", project.path, name, text + why, cause.file, cause.traceback))
+
+    def _errors_of(self, page: str) -> list[Heard] | None:
+        """Visit a page; None if it works, and what Trac has logged of it otherwise."""
+        with listening() as listener:
+            status = self._visit(page)
+        return None if 0 < status < 500 else listener.errors
 
     def _visit(self, page: str) -> int:
         """Visit as anybody, and once more with all permissions if that is forbidden: most users will have them."""
@@ -226,14 +258,14 @@ def _errors_only(logger: logging.Logger) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _pages_of(env: Any) -> list[str]:
-    """Fill in a ticket and a report that are there."""
+def _pages_of(env: Any) -> list[tuple[str, str]]:
+    """Give each page as it stands in the list, and with a ticket and a report filled in that are there."""
     known: dict[str, int] = {}
     for kind, query in (("ticket", "SELECT MIN(id) FROM ticket"), ("report", "SELECT MIN(id) FROM report")):
         with suppress(Exception):  # the page that shows it will fail as well, and be reported
             known[kind] = env.db_query(query)[0][0]
     missing = [f"{{{kind}}}" for kind in ("ticket", "report") if not known.get(kind)]
-    return [page.format_map(known) for page in PAGES if not any(kind in page for kind in missing)]
+    return [(page, page.format_map(known)) for page in PAGES if not any(kind in page for kind in missing)]
 
 
 def _compile_templates(env: Any) -> None:

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from twisted.logger import Logger
 
 from tracd_cluster.workers import report
+from tracd_cluster.workers.control import Fault
 from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.judgement import Failure, failure_of
 from tracd_cluster.workers.steps import Desired
 from tracd_cluster.workers.table import Table
 from tracd_cluster.workers.worker import FREE_STRIKES, Template, Worker
@@ -55,6 +57,8 @@ class Chronicle:
         asked, was_ready = template.asked_to_end, template.ready_at is not None
         text = report.template_ended(template, ending)
         template.told = "" if asked else text
+        if not asked and not template.served:
+            self._table.failed(failure_of(template, ending, now))
         template.end(now, ending.from_outside and not template.killed)
         then = report.next_template(template, self._table, self._desired)
         if ending.failed is not None and ending.failed.traceback:
@@ -65,6 +69,11 @@ class Chronicle:
             log.error("{text}{then}", text=text, then=then)
         elif not self._give_up(report.cannot_start(ending, text)):
             log.critical("{text}{then}", text=text, then=then)
+
+    def not_taken_over(self, template: Template, fault: Fault, now: float) -> None:
+        """Tell why a template that could serve is not to: it would serve less well than the running one."""
+        self._table.failed(Failure(template.generation, now, fault.text, fault.file, fault.traceback))
+        log.error("{text}\n{traceback}", text=report.not_taken_over(template, fault), traceback=fault.traceback)
 
     def worker_over(self, worker: Worker, how: str, ending: Ending, requests: Sequence[str], now: float) -> None:
         """Note the end of a worker with which ``requests`` were lost, and tell of it in one line."""

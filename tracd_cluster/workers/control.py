@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
 from tracd_cluster.errors import TracdClusterError
@@ -26,10 +26,24 @@ class BadLine(TracdClusterError):
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that does not work in an environment which serves all the same (tracd/faults.py)."""
+
+    kind: str
+    environment: str
+    what: str
+    text: str
+    file: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The template can fork: it took so many seconds and loaded these files.
 
-    ``base_urls`` has an entry for each environment, empty for one that does not say where it is.
+    ``base_urls`` has an entry for each environment, empty for one that does not say where it is; ``opened`` and
+    ``warmed`` are the paths of those that were. ``settings`` are files that need not be there, ``folders`` hold
+    plugins and templates.
     """
 
     type: ClassVar[str] = "ready"
@@ -38,16 +52,25 @@ class Ready:
     files: tuple[str, ...]
     warnings: tuple[str, ...]
     base_urls: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    opened: tuple[str, ...] = ()
+    warmed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The template cannot get ready: the step it was at, and one plain message for the operator."""
+    """The template cannot get ready: the step it was at, and one plain message for the operator.
+
+    ``file`` is the one to mend, if that is known.
+    """
 
     type: ClassVar[str] = "failed"
     step: str
     error: str
     traceback: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +154,8 @@ def decode(line: bytes) -> Told:
     values: dict[str, Any] = {}
     for name, read in _READERS[make.type].items():
         if name not in found:
+            if name in _OPTIONAL:
+                continue
             raise _bad(line, f"{name} is missing")
         try:
             values[name] = read(found[name])
@@ -200,12 +225,21 @@ def _read_texts(value: object) -> tuple[str, ...]:
     raise TypeError("not a list of strings")
 
 
+def _read_faults(value: object) -> tuple[Fault, ...]:
+    names = {one.name for one in fields(Fault)}
+    if isinstance(value, list) and all(isinstance(one, dict) and one.keys() == names for one in value):
+        return tuple(Fault(**{name: _read_text(text) for name, text in one.items()}) for one in value)
+    raise TypeError("not a list of faults")
+
+
 _BY_ANNOTATION: dict[str, Callable[[object], object]] = {
     "str": _read_text,
     "float": _read_number,
     "int": _read_integer,
     "bool": _read_flag,
     "tuple[str, ...]": _read_texts,
+    "tuple[Fault, ...]": _read_faults,
 }
 _KINDS: dict[str, type[Told]] = {kind.type: kind for kind in (Ready, Failed, Forked, ForkFailed, Exited)}
 _READERS = {name: {one.name: _BY_ANNOTATION[str(one.type)] for one in fields(kind)} for name, kind in _KINDS.items()}
+_OPTIONAL = {one.name for kind in _KINDS.values() for one in fields(kind) if one.default is not MISSING}

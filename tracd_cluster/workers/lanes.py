@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tracd_cluster.balancer import Balancer, Lane
+from tracd_cluster.errors import NobodyServing
 
 
 class WorkerLane(Lane, Protocol):
@@ -88,11 +89,20 @@ class WorkerLanes:
             lane.close()
 
 
-OpenLanes = Callable[[str, Lost], WorkerLanes]
-"""Makes all lanes of the worker of this name; raises OSError when the system has no more to give."""
+def expect_or_refuse(balancer: Balancer, nobody: bool, stopping: bool) -> None:
+    """Have requests refused while nobody serves nor will soon, and lined up otherwise."""
+    if nobody and balancer.nobody is None:
+        why = "the server is stopping" if stopping else "no worker can be started at the moment"
+        balancer.refuse_all(NobodyServing(why))
+    elif not nobody and balancer.nobody is not None:
+        balancer.expect()
 
 
-def open_pairs(count: int, open_lane: OpenLane, name: str, lost: Lost) -> WorkerLanes:
+OpenLanes = Callable[[int, str, Lost], WorkerLanes]
+"""Makes so many lanes of the worker of this name; raises OSError when the system has no more to give."""
+
+
+def open_pairs(open_lane: OpenLane, count: int, name: str, lost: Lost) -> WorkerLanes:
     """Make lanes of socket pairs, for one of our own workers."""
     lanes = WorkerLanes()
     try:
@@ -106,7 +116,7 @@ def open_pairs(count: int, open_lane: OpenLane, name: str, lost: Lost) -> Worker
     return lanes
 
 
-def open_to_port(count: int, open_lane: OpenLaneTo, name: str, lost: Lost) -> WorkerLanes:
+def open_to_port(open_lane: OpenLaneTo, count: int, name: str, lost: Lost) -> WorkerLanes:
     """Keep a port free, and make lanes to whoever will listen there."""
     lanes = WorkerLanes()
     try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
-from tracd_cluster.workers.control import Ready
+from tracd_cluster.workers.control import Fault, Ready
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.lanes import WorkerLanes
 from tracd_cluster.workers.steps import Desired
@@ -61,6 +62,12 @@ def template_ended(template: Template, ending: Ending) -> str:
     return f"{template} {how_ended(template, ending)}{ending.words}"
 
 
+def not_taken_over(template: Template, fault: Fault) -> str:
+    """Say why a generation that could serve is not to."""
+    where = f" ({fault.file})" if fault.file and fault.file not in fault.text else ""
+    return f"{template} does not take over: environment {fault.environment}: {fault.text}{where}"
+
+
 def cannot_start(ending: Ending, text: str) -> str:
     """Say why serving cannot begin, for one who does not know of templates; ``text`` is what the log would say."""
     if ending.failed is not None:
@@ -93,6 +100,7 @@ def snapshot(
         "workers_wanted": desired.count,
         "generation_wanted": desired.generation,
         "stopping": desired.stopping,
+        "last_failure": None if table.last_failure is None else asdict(table.last_failure),
         "templates": [
             {**_plain(template, now), "served": template.served, "files": len(template.files)}
             for template in table.templates.values()

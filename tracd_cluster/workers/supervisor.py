@@ -20,13 +20,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from tracd_cluster.balancer import Balancer, Lane
-from tracd_cluster.errors import NobodyServing
 from tracd_cluster.settings import PoolSettings
 from tracd_cluster.workers import control, report, steps
 from tracd_cluster.workers.chronicle import Chronicle
 from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.judgement import for_the_worse
 from tracd_cluster.workers.lane_table import LaneTable
-from tracd_cluster.workers.lanes import OpenLanes
+from tracd_cluster.workers.lanes import OpenLanes, expect_or_refuse
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.running import Launch, RunningTemplate
 from tracd_cluster.workers.steps import Desired, Step
@@ -67,11 +67,14 @@ class Supervisor(Service):
             leave_timeout=settings.leave_timeout,
             terminate_timeout=settings.terminate_timeout,
         )
+        self._settings = settings
         self.lanes = LaneTable(balancer)
         self.chronicle = Chronicle(self.desired, self.table, self._give_up)
         self._balancer = balancer
         self._clock: IReactorTime = reactor
-        self._launch: Launch = launch or partial(TemplateProcess, reactor, settings)
+        self._launch: Launch = launch or (
+            lambda generation, owner: TemplateProcess(reactor, self._settings, generation, owner)
+        )
         self._open_lanes = open_lanes
         self._fatal: Callable[[str], None] | None = fatal
         self._processes: dict[int, RunningTemplate] = {}
@@ -114,6 +117,17 @@ class Supervisor(Service):
         self.desired.count = count
         self._turn()
 
+    def take(self, settings: PoolSettings) -> None:
+        """Have things as these settings say from now on; what is told to a template counts from the next one."""
+        before, self._settings = self._settings, settings
+        self.desired.start_timeout = settings.start_timeout
+        self.desired.drain_timeout = settings.drain_timeout
+        self.desired.leave_timeout = settings.leave_timeout
+        self.desired.terminate_timeout = settings.terminate_timeout
+        if (before.workers, before.most_workers) != (settings.workers, settings.most_workers):
+            self.scale(settings.workers)  # and otherwise as many as they have become
+        self._turn()
+
     def recycle(self, number: int, why: str = "somebody asked for it") -> None:
         """Replace a worker, the new one first; raise ValueError if there is none of this number that serves."""
         ready = [w for w in self.table.workers.values() if w.number == number and w.life is Life.READY]
@@ -139,9 +153,16 @@ class Supervisor(Service):
 
     def template_ready(self, generation: int, ready: control.Ready) -> None:
         template = self.table.templates[generation]
-        if template.life is Life.STARTING:
+        if template.life is not Life.STARTING:
+            return
+        if (running := self.table.running()) and (fault := for_the_worse(ready, running)) is not None:
+            now = self._clock.seconds()
+            self.chronicle.not_taken_over(template, fault, now)
+            template.stop(now, now + self.desired.terminate_timeout, fault.text)
+            self._processes[template.generation].quit()
+        else:
             template.get_ready(self._clock.seconds())
-            template.files, template.base_urls = ready.files, ready.base_urls
+            template.said = ready
             log.info("{text}", text=report.template_ready(template, ready))
             for warning in ready.warnings:
                 log.warn("{template}: {warning}", template=template, warning=warning)
@@ -190,7 +211,7 @@ class Supervisor(Service):
         if worker.life is not Life.STARTING or worker.pid is None or lanes is None or not lanes.answered:
             return
         worker.get_ready(self._clock.seconds())
-        self.table.templates[worker.generation].served += 1
+        self.table.took_over(worker.generation)
         self._fatal = None
         log.info("{worker} is ready", worker=worker)
         for lane in lanes.lanes:
@@ -239,7 +260,8 @@ class Supervisor(Service):
         finally:
             self._in_turn = False
         self._set_timer(wake_at)
-        self._tell_balancer()
+        nobody = nobody_serves(self.desired, self.table.templates.values(), self.table.workers.values())
+        expect_or_refuse(self._balancer, nobody, self.desired.stopping)
         if self._emptied is not None and self.table.empty:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
@@ -286,11 +308,13 @@ class Supervisor(Service):
         else:
             self._processes[generation] = process
             self.table.templates[generation].pid = process.pid
+            self.table.templates[generation].threads = self._settings.threads
 
     def _fork(self, worker: Worker) -> None:
         key = worker.key
         try:
-            lanes = self._open_lanes(f"worker {worker.number}", partial(self._lane_lost, key))
+            threads = self.table.templates[worker.generation].threads
+            lanes = self._open_lanes(threads, f"worker {worker.number}", partial(self._lane_lost, key))
             self.lanes.put(key, lanes)
             self._processes[worker.generation].fork(worker.number, lanes.theirs)
         except OSError as error:
@@ -324,12 +348,3 @@ class Supervisor(Service):
     def _wake(self) -> None:
         self._timer = None
         self._turn()
-
-    def _tell_balancer(self) -> None:
-        """Have requests refused while nobody serves nor will soon, and lined up otherwise."""
-        nobody = nobody_serves(self.desired, self.table.templates.values(), self.table.workers.values())
-        if nobody and self._balancer.nobody is None:
-            why = "the server is stopping" if self.desired.stopping else "no worker can be started at the moment"
-            self._balancer.refuse_all(NobodyServing(why))
-        elif not nobody and self._balancer.nobody is not None:
-            self._balancer.expect()

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tracd_cluster.workers.control import Ready
+from tracd_cluster.workers.judgement import Failure
+from tracd_cluster.workers.sources import Sources
 from tracd_cluster.workers.steps import (
     Desired,
     Drain,
@@ -27,6 +30,9 @@ from tracd_cluster.workers.steps import (
 )
 from tracd_cluster.workers.worker import NEVER, IllegalMove, Life, Template, Worker, WorkerKey, check_invariants
 
+SLACK = 0.2
+"""Seconds that word of a template may have been on its way."""
+
 
 @dataclass(slots=True)
 class Table:
@@ -34,21 +40,49 @@ class Table:
 
     templates: dict[int, Template] = field(default_factory=dict)
     workers: dict[WorkerKey, Worker] = field(default_factory=dict)
+    last_failure: Failure | None = None
+    """Why the newest generation does not serve; None once one does."""
 
     @property
     def empty(self) -> bool:
         """Whether no process is left, nor a memory of one."""
         return not self.templates and not self.workers
 
-    def files(self) -> tuple[str, ...]:
-        """Give the files that the newest generation which got ready has loaded."""
-        newest = self._newest()
-        return newest.files if newest is not None else ()
-
     def base_urls(self) -> tuple[str, ...]:
         """Give where the environments of the newest generation which got ready say that they are."""
         newest = self._newest()
         return newest.base_urls if newest is not None else ()
+
+    def took_over(self, generation: int) -> None:
+        """Note that a worker of this generation got ready."""
+        self.templates[generation].served += 1
+        if self.last_failure is not None and self.last_failure.generation < generation:
+            self.last_failure = None
+
+    def failed(self, failure: Failure) -> None:
+        """Note why a generation does not serve; the first reason told is the one that is kept."""
+        if self.last_failure is None or self.last_failure.generation < failure.generation:
+            self.last_failure = failure
+
+    def running(self) -> Ready | None:
+        """Give what the newest generation that has served has told of itself."""
+        served = [template for template in self.templates.values() if template.served]
+        return max(served, key=lambda template: template.generation).said if served else None
+
+    def sources(self, parent: str | None, code: bool) -> Sources:
+        """Give what is to be watched: the newest generation which got ready, and the file that keeps one from it."""
+        newest, failure = self._newest(), self.last_failure
+        if newest is None or newest.said is None:
+            return Sources()
+        said, mend = newest.said, failure.file if failure is not None and failure.file else None
+        return Sources(
+            generation=newest.generation,
+            files=(*said.files, *([mend] if mend else [])) if code else (),
+            folders=said.folders if code else (),
+            settings=said.settings,
+            parent=parent,
+            since=(newest.ready_at or 0.0) - said.seconds - SLACK,
+        )
 
     def _newest(self) -> Template | None:
         ready = [template for template in self.templates.values() if template.ready_at is not None]

@@ -32,6 +32,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from tracd_cluster.workers.control import Ready
+
 FREE_STRIKES = 2
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
@@ -205,10 +207,10 @@ class Template(_Process):
 
     lives = LIFE_OF_TEMPLATE
 
-    files: tuple[str, ...] = ()
-    """What it has loaded, told when it got ready."""
-    base_urls: tuple[str, ...] = ()
-    """Where its environments say that they are, told when it got ready."""
+    said: Ready | None = None
+    """What it said when it got ready."""
+    threads: int = 1
+    """Lanes of each of its workers."""
 
     def __repr__(self) -> str:
         return f"<Template of generation {self.generation}, {self._told()}>"
@@ -216,6 +218,16 @@ class Template(_Process):
     def __str__(self) -> str:
         pid = "" if self.pid is None else f" (pid {self.pid})"
         return f"template {self.generation}{pid}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What it has loaded."""
+        return self.said.files if self.said is not None else ()
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """Where its environments say that they are."""
+        return self.said.base_urls if self.said is not None else ()
 
     @property
     def failed(self) -> bool:

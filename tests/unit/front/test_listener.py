@@ -167,3 +167,19 @@ def test_workers_hear_how_a_client_has_come() -> None:
         Wire(front, scheme).feed(GET)
         assert b"Tracd-Cluster-Server: %b 127.0.0.1 8000\r\n" % scheme in lane.heads[0]
         assert b"Tracd-Cluster-Client: 10.0.0.1 51234\r\n" in lane.heads[0]
+
+
+def test_other_settings_count_from_the_next_request_on() -> None:
+    """On connections that are open as well, also for what is believed of who is at their other end."""
+    front, _ = make_front()
+    wire = Wire(front)
+    wire.connection.address = "10.0.0.5"
+    trusting = FrontSettings(
+        trusted_proxies=(ipaddress.ip_network("10.0.0.0/8"),), request_line_limit=100, queue=3, hosts=("a.example",)
+    )
+    front.take(trusting, 7.0)
+    assert (True, 3, 7.0) == (wire.connection.trusted, front.balancer.limit, front.drain_timeout)
+    wire.feed(b"GET /%b HTTP/1.1\r\nHost: a.example\r\n\r\n" % (b"x" * 200))
+    assert [414] == statuses(wire.take())
+    front.take(FrontSettings(), 7.0)
+    assert (False, None) == (wire.connection.trusted, front.hosts)

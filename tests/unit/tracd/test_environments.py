@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -13,10 +12,10 @@ from tracd_cluster.settings import ProjectSettings
 from tracd_cluster.tracd.environments import (
     CannotServe,
     Project,
-    _PluginFaults,
     explain,
     problem_with,
     trac_paths,
+    unreadable_settings,
     why_trac_is_missing,
 )
 
@@ -105,23 +104,22 @@ def test_paths_are_spelled_as_trac_looks_them_up() -> None:
     assert ("/srv", False) == (parent.env_parent_dir, parent.single_env)
 
 
-@pytest.mark.parametrize(
-    ("args", "faults"),
-    [
-        (("mail", "ModuleNotFoundError: No module named 'x'"), {"mail": "ModuleNotFoundError: No module named 'x'"}),
-        (("/p/a.py", "SyntaxError: bad\nTraceback\n  File\nSyntaxError: bad (a.py, line 1)"), None),
-    ],
-)
-def test_what_trac_s_loader_logs_is_heard(args: tuple[str, str], faults: dict[str, str] | None) -> None:
-    """A plugin that does not load is not only mentioned in a log nobody reads."""
-    heard = _PluginFaults()
-    path = "/site-packages/trac/loader.py"
-    heard.handle(logging.LogRecord("Trac.x", logging.ERROR, path, 1, 'Skipping "%s": %s', args, None))
-    heard.handle(logging.LogRecord("Trac.x", logging.ERROR, "/trac/web/main.py", 1, "%s %s", ("a", "b"), None))
-    assert (faults or {"/p/a.py": "SyntaxError: bad (a.py, line 1)"}) == heard.faults
-
-
 def test_a_fault_prints_as_its_message() -> None:
     """The last line of a worker that cannot start is readable."""
     fault = CannotServe("open", "environment /x: gone", "Traceback")
     assert ("environment /x: gone", "environment /x") == (str(fault), str(Project("x", "/x")))
+
+
+def test_settings_that_cannot_be_parsed_are_named(tmp_path: Path) -> None:
+    """Of an environment and what it inherits, it is said which file to mend."""
+    path = make(tmp_path / "project")
+    ini = path / "conf" / "trac.ini"
+    assert "" == unreadable_settings(str(path))
+    ini.write_text("[inherit]\nfile = shared.ini\n")
+    shared = ini.with_name("shared.ini")
+    shared.write_text("nonsense\n")
+    assert str(shared) == unreadable_settings(str(path))
+    shared.unlink()
+    assert "" == unreadable_settings(str(path))
+    ini.write_bytes(b"[trac]\nx = \xff\n")
+    assert str(ini) == unreadable_settings(str(path))

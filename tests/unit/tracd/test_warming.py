@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tracd_cluster.settings import ProjectSettings
-from tracd_cluster.tracd.environments import CannotServe, Project
+from tracd_cluster.tracd.environments import CannotServe, Project, SettingsUnreadable
+from tracd_cluster.tracd.faults import Fault
 from tracd_cluster.tracd.warming import BUDGET, Warming, WriteRefused, _only_queries
 from tracd_cluster.tracd.wsgi import constant_environ
 
@@ -21,7 +22,7 @@ class Timed(Warming):
         self.did: list[str] = []
         self.broken = broken
 
-    def open(self, project: Project) -> list[str]:
+    def open(self, project: Project) -> list[Fault]:
         self.now += 1
         if project.name in self.broken:
             raise CannotServe(f"open {project}", f"{project}: broken", "trace")
@@ -126,3 +127,42 @@ def test_a_page_without_an_answer_has_no_status(capsys: pytest.CaptureFixture[st
     warming = Warming(application, constant_environ(ProjectSettings(env_paths=("/x",)), 1, ""), lambda: 0.0)
     assert 500 == warming._visit("/x")
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+class Pages(Warming):
+    """Pages that fail as often as they are told to."""
+
+    def __init__(self, *statuses: int) -> None:
+        super().__init__(lambda *_: [], constant_environ(ProjectSettings(), 1, ""), lambda: 0.0)
+        self.statuses = list(statuses)
+
+    def _visit(self, page: str) -> int:
+        return self.statuses.pop(0)
+
+
+def test_a_page_is_broken_when_it_fails_twice() -> None:
+    """A database that was busy for a moment keeps no good change from being taken up."""
+    project = projects("a")[0]
+    for statuses, faults in (((500, 200), 0), ((404,), 0), ((500, 0), 1)):
+        pages = Pages(*statuses)
+        pages.visit(project, "/report/{report}", "/report/1")
+        text = "/report/1 failed while warming, see its trac.log"
+        assert faults * [Fault("page", "/srv/a", "/report/{report}", text)] == pages.faults
+        assert faults == len(pages.warnings)
+
+
+def test_settings_that_cannot_be_parsed_are_a_fault() -> None:
+    """One that was served before must not be lost for a typing error."""
+
+    class Unreadable(Timed):
+        def open(self, project: Project) -> list[Fault]:
+            if project.name == "b":
+                raise SettingsUnreadable("open", "it cannot be parsed", "", "/srv/b/conf/trac.ini")
+            return super().open(project)
+
+    warming = Unreadable()
+    warming.open_and_warm(projects("abc"))
+    assert [("settings", "/srv/b", "/srv/b/conf/trac.ini")] == [
+        (fault.kind, fault.environment, fault.file) for fault in warming.faults
+    ]
+    assert (["/srv/a", "/srv/c"], ["/srv/a", "/srv/c"]) == (warming.opened, warming.warmed)

@@ -55,7 +55,7 @@ class Pool:
             PoolSettings(**{"workers": 2, **settings}),
             self.balancer,
             self.clock,
-            partial(open_pairs, settings.get("threads", 1), self.open_lane),
+            partial(open_pairs, self.open_lane),
             self.fatal.append,
             self.launch,
         )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tracd_cluster.settings import PoolSettings, ProjectSettings
 from tracd_cluster.workers import control
-from tracd_cluster.workers.control import BadLine, Exited, Failed, Forked, ForkFailed, LineSplitter, Ready, Told
+from tracd_cluster.workers.control import BadLine, Exited, Failed, Fault, Forked, ForkFailed, LineSplitter, Ready, Told
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,16 @@ def test_a_line_without_end_is_refused() -> None:
     assert [b"a"] == splitter.feed(b"a\n0123456789")
     with pytest.raises(BadLine, match="longer than 10 bytes"):
         splitter.feed(b"0")
+
+
+def test_what_does_not_work_is_told_with_ready() -> None:
+    """And what is missing of the newer part of a message is empty."""
+    ready = b'{"type":"ready","seconds":1,"preloaded":true,"files":[],"warnings":[],"base_urls":[],"faults":%b}'
+    fault = b'{"kind":"page","environment":"/x","what":"/","text":"bad","file":"/a.py","traceback":"T"}'
+    told = control.decode(ready % (b"[" + fault + b"]"))
+    assert isinstance(told, Ready)
+    assert (Fault("page", "/x", "/", "bad", "/a.py", "T"),) == told.faults
+    assert ((), ()) == (told.opened, told.settings)
+    for wrong in (b"[1]", b'[{"kind":"page"}]', b"{}"):
+        with pytest.raises(BadLine, match="faults is not a list of faults"):
+            control.decode(ready % wrong)

@@ -15,7 +15,7 @@ def test_a_lane_is_known_until_its_worker_is_forgotten() -> None:
     """What was under way on it tells of itself after it was closed."""
     balancer = Balancer(10)
     table, worker = LaneTable(balancer), Worker(number=1, generation=1, since=0.0)
-    lanes = open_pairs(2, FakeLane, "worker 1", lambda lane, why: None)
+    lanes = open_pairs(FakeLane, 2, "worker 1", lambda lane, why: None)
     for end in lanes.theirs:
         end.close()
     table.put(worker.key, lanes)
@@ -36,7 +36,7 @@ def test_what_ran_on_dropped_lanes_counts_as_served() -> None:
     """A worker that served is no failed start (Note [Strikes])."""
     balancer: Any = Balancer(10)
     table, worker = LaneTable(balancer), Worker(number=1, generation=1, since=0.0)
-    lanes = open_pairs(1, FakeLane, "worker 1", lambda lane, why: None)
+    lanes = open_pairs(FakeLane, 1, "worker 1", lambda lane, why: None)
     for end in lanes.theirs:
         end.close()
     table.put(worker.key, lanes)

@@ -20,7 +20,7 @@ def make(count: int = 2) -> tuple[WorkerLanes, list[FakeLane]]:
         made.append(FakeLane(sock, name, lost))
         return made[-1]
 
-    lanes = open_pairs(count, open_lane, "worker 1", lambda lane, why: None)
+    lanes = open_pairs(open_lane, count, "worker 1", lambda lane, why: None)
     for end in lanes.theirs:
         end.close()
     return lanes, made
@@ -78,7 +78,7 @@ def test_when_descriptors_run_out_nothing_is_left_open() -> None:
         return lane
 
     with pytest.raises(OSError, match="too many open files"):
-        open_pairs(2, open_lane, "worker 1", lambda lane, why: None)
+        open_pairs(open_lane, 2, "worker 1", lambda lane, why: None)
     assert made[0].closed
 
 
@@ -90,7 +90,7 @@ def test_a_port_is_kept_free_until_the_command_starts() -> None:
         made.append(port)
         return FakeLane(socket.socket(), name, lost)
 
-    lanes = open_to_port(3, open_lane, "worker 1", lambda lane, why: None)
+    lanes = open_to_port(open_lane, 3, "worker 1", lambda lane, why: None)
     assert 3 == len(lanes.lanes)
     assert 1 == len(set(made))
     with lanes.theirs[0], socket.socket() as other, pytest.raises(OSError, match="in use"):

@@ -29,8 +29,9 @@ class PoolMachine(RuleBasedStateMachine):
         count=st.integers(1, 3),
         broken=st.sets(st.integers(2, 15), max_size=8),
         sick=st.sets(st.integers(2, 15), max_size=8),
+        worse=st.sets(st.integers(2, 15), max_size=8),
     )
-    def begin(self, count: int, broken: set[int], sick: set[int]) -> None:
+    def begin(self, count: int, broken: set[int], sick: set[int], worse: set[int]) -> None:
         self.desired = Desired(count=count)
         self.table = Table()
         self.now = 0.0
@@ -39,6 +40,8 @@ class PoolMachine(RuleBasedStateMachine):
         """Generations whose template does not get ready."""
         self.sick = sick
         """Generations whose workers do not get ready, as long as an older one is there."""
+        self.worse = worse
+        """Generations that could serve, but less well than one which runs: they are not let."""
         self.running: set[tuple[int, ...]] = set()
         self.wake_at: float | None = None
         self.turn()
@@ -111,6 +114,10 @@ class PoolMachine(RuleBasedStateMachine):
     def templates(self, *lives: Life) -> list[Template]:
         return [t for t in self.table.templates.values() if t.life in lives]
 
+    def served(self) -> list[Template]:
+        """Give those that a new one is measured by."""
+        return [t for t in self.table.templates.values() if t.served]
+
     def unforked(self) -> Iterator[Worker]:
         for one in self.table.workers.values():
             if one.live and one.pid is None and self.table.templates[one.generation].live:
@@ -122,6 +129,9 @@ class PoolMachine(RuleBasedStateMachine):
         [one] = self.templates(Life.STARTING)
         if one.generation in self.broken:
             self.template_ends(one)
+        elif one.generation in self.worse and self.served():
+            one.stop(self.now, self.now + self.desired.terminate_timeout, "a plugin would be lost")
+            self.turn()
         else:
             one.get_ready(self.now)
             self.turn()
@@ -215,6 +225,16 @@ class PoolMachine(RuleBasedStateMachine):
         for one in self.those(Life.DRAINING):
             one.in_flight = busy
 
+    @precondition(lambda self: bool(self.those(Life.READY)))
+    @rule(edits=st.integers(2, 5))
+    def edits_in_a_row(self, edits: int) -> None:
+        """Each wish comes while the last one is being fulfilled: the newest wins, and one is begun at a time."""
+        for _ in range(edits):
+            self.desired.generation = max(self.desired.generation, *self.table.templates) + 1
+            self.turn()
+            starting = self.templates(Life.STARTING)
+            assert [self.desired.generation] == [one.generation for one in starting]
+
     @rule(seconds=st.sampled_from([0.4, 3.0, 40.0, 200.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
@@ -223,9 +243,17 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def records_are_sound(self) -> None:
         self.table.check()
+        if not self.desired.stopping:
+            self.one_takes_over_at_a_time()
         live = {w.key for w in self.table.workers.values() if w.live}
         assert live | {(t.generation,) for t in self.table.templates.values() if t.live} == self.running
         assert self.wake_at is None or self.wake_at > self.now
+
+    def one_takes_over_at_a_time(self) -> None:
+        """Of one generation only there are workers that start in place of others."""
+        held = {w.number: w.generation for w in self.those(Life.READY)}
+        replacing = [w for w in self.those(Life.STARTING) if held.get(w.number, w.generation) < w.generation]
+        assert len({w.generation for w in replacing}) <= 1, replacing
 
     # the end of every run: quiet, then stop
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tracd_cluster.workers.control import Ready
+from tracd_cluster.workers.judgement import Failure
+from tracd_cluster.workers.sources import Sources
 from tracd_cluster.workers.steps import (
     Desired,
     Drain,
@@ -17,7 +22,7 @@ from tracd_cluster.workers.steps import (
     Step,
     Terminate,
 )
-from tracd_cluster.workers.table import Table
+from tracd_cluster.workers.table import SLACK, Table
 from tracd_cluster.workers.worker import NEVER, IllegalMove, Life
 
 DESIRED = Desired(count=1, start_timeout=120.0, drain_timeout=30.0, terminate_timeout=5.0)
@@ -106,14 +111,53 @@ def test_workers_of_a_generation_are_those_alive() -> None:
     table.check()
 
 
+def ready(table: Table, generation: int, now: float, *files: str, urls: tuple[str, ...] = ()) -> None:
+    """Let a template get ready."""
+    table.templates[generation].get_ready(now)
+    table.templates[generation].said = Ready(0.5, True, files, (), urls, ("/trac.ini",), ("/plugins",))
+
+
 def test_the_files_are_those_of_the_newest_generation_that_got_ready() -> None:
     """A change is looked for in what runs; one that is still starting has not said yet what it consists of."""
     table = table_after(StartTemplate(1))
-    assert ((), ()) == (table.files(), table.base_urls())
-    table.templates[1].files, table.templates[1].base_urls = ("/a.py",), ("http://a/",)
-    table.templates[1].get_ready(101.0)
+    assert (Sources(), ()) == (table.sources("/srv", code=True), table.base_urls())
+    ready(table, 1, 101.0, "/a.py", urls=("http://a/",))
     table.apply(StartTemplate(2), DESIRED, 101.0)
-    assert (("/a.py",), ("http://a/",)) == (table.files(), table.base_urls())
-    table.templates[2].files = ("/a.py", "/b.py")
-    table.templates[2].get_ready(102.0)
-    assert (("/a.py", "/b.py"), ()) == (table.files(), table.base_urls())
+    first = Sources(1, ("/a.py",), ("/plugins",), ("/trac.ini",), "/srv", 101.0 - 0.5 - SLACK)
+    assert (first, ("http://a/",)) == (table.sources("/srv", code=True), table.base_urls())
+    assert replace(first, files=(), folders=(), parent=None) == table.sources(None, code=False)
+    ready(table, 2, 102.0, "/a.py", "/b.py")
+    assert (2, ("/a.py", "/b.py"), ()) == (
+        table.sources(None, code=True).generation, table.sources(None, code=True).files, table.base_urls()
+    )  # fmt: skip
+
+
+def test_the_file_that_keeps_a_generation_from_serving_is_watched_too() -> None:
+    """It may be one that nothing which runs has loaded; mending it is what everybody waits for."""
+    table = table_after(StartTemplate(1))
+    ready(table, 1, 101.0, "/a.py")
+    table.took_over(1)
+    table.failed(Failure(2, 102.0, "no such name", "/helper.py", "Traceback"))
+    assert ("/a.py", "/helper.py") == table.sources(None, code=True).files
+    assert () == table.sources(None, code=False).files
+    table.failed(Failure(2, 103.0, "and then it ended"))
+    assert table.last_failure is not None
+    assert "no such name" == table.last_failure.error
+    table.took_over(1)
+    assert table.last_failure is not None, "an old worker that is replaced heals nothing"
+    table.apply(StartTemplate(3), DESIRED, 104.0)
+    table.took_over(3)
+    assert table.last_failure is None
+
+
+def test_what_runs_is_the_newest_generation_that_has_served() -> None:
+    """What is to take over is measured by that."""
+    table = table_after(StartTemplate(1))
+    assert table.running() is None
+    ready(table, 1, 101.0, "/a.py")
+    table.took_over(1)
+    table.apply(StartTemplate(2), DESIRED, 101.0)
+    ready(table, 2, 102.0, "/b.py")
+    assert table.running() is table.templates[1].said
+    table.took_over(2)
+    assert table.running() is table.templates[2].said
