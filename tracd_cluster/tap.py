@@ -206,6 +206,9 @@ class Cluster(service.Service):
             log.info("Received SIGHUP, reloading")
             self.reload()
 
+    def _watchers(self) -> list[service.Service]:
+        return [*self.minders, *([self.watch] if self.watch is not None else [])]
+
     def _change_minders(self, settings: Settings) -> None:
         for minder in self.minders:
             minder.stopService()  # type: ignore[no-untyped-call]
@@ -274,7 +277,7 @@ class Cluster(service.Service):
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
-        for minder in self.minders:
+        for minder in self._watchers():
             minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
         self.operations.start()
@@ -291,7 +294,7 @@ class Cluster(service.Service):
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
-        for minder in self.minders:
+        for minder in self._watchers():
             minder.stopService()  # type: ignore[no-untyped-call]
         stopping = self.operations.begin_stop()
         stopping.addCallback(lambda _: self.front.stopService())
