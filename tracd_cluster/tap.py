@@ -97,9 +97,7 @@ class Options(usage.Options):
 def tell_twistd(options: usage.Options, process: ProcessSettings) -> None:
     """Pass on what twistd does for us; raise ConfigError where its own options say the opposite."""
     if (options["profile"] or "").isdigit():
-        raise ConfigError(
-            f"-p {options['profile']} before the name tracd-cluster is a file for twistd's profile: put -p behind it"
-        )
+        raise ConfigError(f"-p {options['profile']} before the name tracd-cluster is twistd's profile: put it behind")
     if process.daemonize and options["nodaemon"]:
         raise ConfigError("-d asks for a daemon and twistd's -n for none")
     if process.pidfile and not options["nodaemon"]:
@@ -144,6 +142,7 @@ class Cluster(service.Service):
             sources = partial(self._sources, self.supervisor)
             poll = settings.process.reload_poll
             self.watch = Watch(reactor, sources, self.supervisor.new_generation, in_thread, poll)
+        self.watches = [self.watch] if self.watch is not None else []
         self.minders = self._make_minders(settings)
         self.reloading = Reloading(settings, reread, self._prepare_gate, self._prepare)
         if (contexts := self.front.contexts) is not None:
@@ -205,9 +204,6 @@ class Cluster(service.Service):
         elif self.running:
             log.info("Received SIGHUP, reloading")
             self.reload()
-
-    def _watchers(self) -> list[service.Service]:
-        return [*self.minders, *([self.watch] if self.watch is not None else [])]
 
     def _change_minders(self, settings: Settings) -> None:
         for minder in self.minders:
@@ -277,7 +273,7 @@ class Cluster(service.Service):
         self.supervisor.startService()
         if any(entry.kind == "basic" for entry in self._settings.auth.entries):
             self.verifier.start()
-        for minder in self._watchers():
+        for minder in (*self.minders, *self.watches):
             minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
         self.operations.start()
@@ -294,7 +290,7 @@ class Cluster(service.Service):
         super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._hurry))
-        for minder in self._watchers():
+        for minder in (*self.minders, *self.watches):
             minder.stopService()  # type: ignore[no-untyped-call]
         stopping = self.operations.begin_stop()
         stopping.addCallback(lambda _: self.front.stopService())
