@@ -76,12 +76,9 @@ def database_hints(env: Any) -> Iterator[Finding]:
     if kind in NETWORK_FILE_SYSTEMS:
         yield "hint", f"{path} is on a network file system ({kind}), where SQLite's locks cannot be trusted"
     elif not in_wal_mode(path):
-        yield (
-            "hint",
-            (
-                f"{path} is not in WAL mode, so whoever reads waits for whoever writes; "
-                f"sqlite3 '{path}' 'PRAGMA journal_mode=WAL' changes that for good"
-            ),
+        yield "hint", (
+            f"{path} is not in WAL mode, so whoever reads waits for whoever writes; "
+            f"sqlite3 '{path}' 'PRAGMA journal_mode=WAL' changes that for good"
         )
 
 
