@@ -103,6 +103,15 @@ class Daemon:
         """Count what the front has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def watches(self) -> bool:
+        """Tell whether the front has begun to watch files, which it does in a thread, some time after it is ready."""
+        folder = f"/proc/{self.pid}/fd"
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                if "inotify" in os.readlink(f"{folder}/{name}"):
+                    return True
+        return False
+
     def stop(self) -> None:
         """Have the operator stop it, and assert that nothing is left."""
         done = self.ctl("stop")

@@ -39,6 +39,7 @@ def test_upgrades_under_load(env: Path, tmp_path: Path) -> None:
     """Clients on new and on kept connections and writers of tickets go on through five of them; nothing fails."""
     with running(tmp_path, "--workers", "2", "-s", str(env)) as daemon:
         daemon.wait_until_ready(2)
+        wait_until(daemon.watches, 10, "the watch over files, which has descriptors of its own")
         idle = daemon.descriptors()
         fronts = [daemon.pid]
         load = Load(daemon.port).readers(2, "/wiki/WikiStart", "/about").visitors(2, "/about", "/wiki").writers(1)
