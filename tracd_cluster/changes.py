@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from tracd_cluster.settings import ProjectSettings, Settings
+from tracd_cluster.settings.pool import ProjectSettings
+from tracd_cluster.settings.whole import Settings
 
 LIVE = {
     "front.keep_alive": "http10",

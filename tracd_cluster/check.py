@@ -30,7 +30,8 @@ from tracd_cluster.front.tls import Contexts
 from tracd_cluster.privileges import identity_of
 from tracd_cluster.servers.look import look
 from tracd_cluster.servers.resolvers import make_resolver
-from tracd_cluster.settings import AuthEntry, Settings
+from tracd_cluster.settings.auth import AuthEntry
+from tracd_cluster.settings.whole import Settings
 
 FEW_FILES = 4096
 """Below so many descriptors, a few thousand idle browsers can use them up."""

@@ -13,10 +13,10 @@ from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
 from tracd_cluster import passwd
-from tracd_cluster.config import load
+from tracd_cluster.configuration.config import load
 from tracd_cluster.errors import ConfigError
 from tracd_cluster.operating import ctl
-from tracd_cluster.settings import ProcessSettings
+from tracd_cluster.settings.process import ProcessSettings
 
 PROG = "tracd-cluster"
 LOGGER = "tracd_cluster.cli.standard_error"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tracd_cluster.changes import changes
 from tracd_cluster.errors import ConfigError, StartError
-from tracd_cluster.settings import Settings
+from tracd_cluster.settings.whole import Settings
 
 Take = Callable[[], None]
 Prepare = Callable[[Settings], Take]

@@ -79,7 +79,7 @@ class Ideal:
 
 def frozen_trac(environment: str) -> Callable[[str], None]:
     """Make Trac ready as the template and a worker do, and give what makes one page."""
-    from tracd_cluster.settings import ProjectSettings
+    from tracd_cluster.settings.pool import ProjectSettings
     from tracd_cluster.tracd.link import Configuration
     from tracd_cluster.tracd.preparation import Preparation
 

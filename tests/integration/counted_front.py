@@ -17,7 +17,7 @@ from twisted.internet import reactor as any_reactor  # noqa: TID251 - this is a 
 
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.front.listener import Front
-from tracd_cluster.settings import FrontSettings, TlsSettings
+from tracd_cluster.settings.front import FrontSettings, TlsSettings
 from tracd_cluster.tracd.worker import LaneEnd
 from tracd_cluster.tracd.wsgi import constant_environ
 from tracd_cluster.upstream.lane import Lane

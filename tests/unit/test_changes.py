@@ -9,19 +9,12 @@ from typing import Any
 import pytest
 
 from tracd_cluster.changes import LIVE, NOT_LIVE, changes, flat
-from tracd_cluster.settings import (
-    AuthEntry,
-    AuthSettings,
-    CommandSettings,
-    ForeignSettings,
-    FrontSettings,
-    PoolSettings,
-    ProcessSettings,
-    ProjectSettings,
-    Settings,
-    TlsSettings,
-    Upstream,
-)
+from tracd_cluster.settings.auth import AuthEntry, AuthSettings
+from tracd_cluster.settings.foreign import ForeignSettings, Upstream
+from tracd_cluster.settings.front import FrontSettings, TlsSettings
+from tracd_cluster.settings.pool import CommandSettings, PoolSettings, ProjectSettings
+from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.whole import Settings
 
 BEFORE = Settings(
     front=FrontSettings(),

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.certificates import chain_of, issue, key_of, put, write_certbots
 from tracd_cluster.check import check_certificates
-from tracd_cluster.settings import FrontSettings, PoolSettings, Settings, TlsSettings
+from tracd_cluster.settings.front import FrontSettings, TlsSettings
+from tracd_cluster.settings.pool import PoolSettings
+from tracd_cluster.settings.whole import Settings
 
 
 def found(**tls: str) -> list[tuple[str, str]]:

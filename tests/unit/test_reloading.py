@@ -9,7 +9,10 @@ import pytest
 
 from tracd_cluster.errors import ConfigError, StartError
 from tracd_cluster.reloading import Reloading
-from tracd_cluster.settings import FrontSettings, PoolSettings, ProcessSettings, Settings
+from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.pool import PoolSettings
+from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.whole import Settings
 
 BEFORE = Settings(front=FrontSettings(), pool=PoolSettings())
 

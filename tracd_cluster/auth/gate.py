@@ -26,7 +26,7 @@ from tracd_cluster.auth.realms import Asked, BasicRealm, Denied, DigestRealm, Gr
 from tracd_cluster.auth.throttle import FREE_FAILURES, MOST_DELAY, Throttle, key_of
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.errors import ClientFault
-from tracd_cluster.settings import AuthEntry, AuthSettings
+from tracd_cluster.settings.auth import AuthEntry, AuthSettings
 
 WAITING_LIMIT = 1000
 """Attempts that wait for their time, from all addresses together."""

@@ -20,7 +20,7 @@ from tracd_cluster.auth.password_file import PasswordFile
 from tracd_cluster.auth.passwords import Htdigest, Htpasswd, parse_htdigest, parse_htpasswd, scheme_of
 from tracd_cluster.auth.throttle import FREE_FAILURES
 from tracd_cluster.auth.verifier import Verifier
-from tracd_cluster.settings import AuthEntry
+from tracd_cluster.settings.auth import AuthEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from tracd_cluster.front.head import Head
 from tracd_cluster.front.journey import Client, Journey
 from tracd_cluster.front.reader import RequestReader
 from tracd_cluster.front.reply import CLOSE
-from tracd_cluster.settings import FrontSettings
+from tracd_cluster.settings.front import FrontSettings
 
 if TYPE_CHECKING:
     from tracd_cluster.front.listener import Front

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from tracd_cluster.errors import StartError
 from tracd_cluster.front import demo_certificate
 from tracd_cluster.front.certificates import Certificate, Pair, load_pair, read, scan
-from tracd_cluster.settings import TlsSettings
+from tracd_cluster.settings.front import TlsSettings
 
 log = Logger()
 

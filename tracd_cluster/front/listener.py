@@ -31,7 +31,7 @@ from tracd_cluster.front.limits import TimeLimits
 from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.tls import Contexts
-from tracd_cluster.settings import FrontSettings
+from tracd_cluster.settings.front import FrontSettings
 
 log = Logger()
 

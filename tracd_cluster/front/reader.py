@@ -9,7 +9,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.head import Head
 from tracd_cluster.rewrite.headers import Field
-from tracd_cluster.settings import FrontSettings
+from tracd_cluster.settings.front import FrontSettings
 
 
 class Request(Protocol):

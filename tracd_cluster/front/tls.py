@@ -22,7 +22,7 @@ from OpenSSL import SSL
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.certificates import Certificate, choose
 from tracd_cluster.front.keyring import Keyring
-from tracd_cluster.settings import TlsSettings
+from tracd_cluster.settings.front import TlsSettings
 
 CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from twisted.internet.endpoints import _SystemdParser
 
 from tracd_cluster.operating.inheritance import peek_inheritance
-from tracd_cluster.settings import Settings
+from tracd_cluster.settings.whole import Settings
 
 PREFIX = "systemd:"
 SAID_BY = frozenset({"hostname", "port", "listen"})

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from time import monotonic
 
-from tracd_cluster.config import load
+from tracd_cluster.configuration.config import load
 from tracd_cluster.errors import ConfigError
 from tracd_cluster.operating import places
 from tracd_cluster.operating.protocol import (

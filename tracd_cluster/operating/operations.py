@@ -31,7 +31,7 @@ from tracd_cluster.operating.pidfile import write_pid
 from tracd_cluster.operating.predecessor import Predecessor
 from tracd_cluster.operating.protocol import End
 from tracd_cluster.operating.successor import Command, Upgrade
-from tracd_cluster.settings import Settings
+from tracd_cluster.settings.whole import Settings
 from tracd_cluster.workers.worker import Life
 
 PULSE = 0.25

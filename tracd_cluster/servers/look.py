@@ -12,7 +12,7 @@ from tracd_cluster.errors import StartError
 from tracd_cluster.servers.check import HealthCheck
 from tracd_cluster.servers.names import Answer, Place, Resolver, look_up
 from tracd_cluster.servers.sites import Sites, shown
-from tracd_cluster.settings import ForeignSettings, Upstream
+from tracd_cluster.settings.foreign import ForeignSettings, Upstream
 
 Findings = list[tuple[str, str]]
 

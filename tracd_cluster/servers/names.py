@@ -19,7 +19,7 @@ from twisted.names.dns import AAAA, SRV, A
 from twisted.names.error import AuthoritativeDomainError, DNSNameError
 from twisted.python.failure import Failure
 
-from tracd_cluster.settings import Upstream
+from tracd_cluster.settings.foreign import Upstream
 
 SHORTEST = 1.0
 """Seconds that an answer is used at least; a TTL of 0 would have us ask without a pause."""

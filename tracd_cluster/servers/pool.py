@@ -26,7 +26,7 @@ from tracd_cluster.servers.choice import LeastLoaded, Share
 from tracd_cluster.servers.health import Health
 from tracd_cluster.servers.names import Answer, Known, Place, Resolver, look_up
 from tracd_cluster.servers.sites import Sites, shown
-from tracd_cluster.settings import ForeignSettings, Upstream
+from tracd_cluster.settings.foreign import ForeignSettings, Upstream
 from tracd_cluster.upstream.foreign import ForeignLane, Rest, Trouble
 from tracd_cluster.upstream.site import Site
 from tracd_cluster.upstream.wire import Dial

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracd_cluster.rewrite.outward import plain
 from tracd_cluster.servers.names import Place
-from tracd_cluster.settings import ForeignSettings, Upstream
+from tracd_cluster.settings.foreign import ForeignSettings, Upstream
 from tracd_cluster.upstream.dialling import dialler, tls_for
 from tracd_cluster.upstream.site import Site
 from tracd_cluster.upstream.wire import Dial

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.settings.pool import ProjectSettings
 from tracd_cluster.tracd.faults import Fault, file_of, listening, plugins_left_out, trace_of
 
 

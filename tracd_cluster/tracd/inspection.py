@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.settings.pool import ProjectSettings
 from tracd_cluster.tracd.environments import (
     CannotServe,
     close_connections,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
-from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.settings.pool import ProjectSettings
 
 Environ = dict[str, Any]
 Receive = Callable[[int], bytes]

@@ -7,7 +7,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from tracd_cluster.rewrite.outward import plain
-from tracd_cluster.settings import CommandSettings, ForeignSettings
+from tracd_cluster.settings.foreign import ForeignSettings
+from tracd_cluster.settings.pool import CommandSettings
 from tracd_cluster.upstream.dialling import dialler
 from tracd_cluster.upstream.foreign import Claims, ForeignLane, Rest, Trouble
 from tracd_cluster.upstream.site import Site

@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from tracd_cluster.settings import CommandSettings
+from tracd_cluster.settings.pool import CommandSettings
 from tracd_cluster.workers import control
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.output import Tail

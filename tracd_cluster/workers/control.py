@@ -15,7 +15,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
 from tracd_cluster.errors import TracdClusterError
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 
 LINE_LIMIT = 1 << 20
 """A template with many plugins has loaded a few thousand files, at about 80 bytes of ``ready`` each."""

@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers.memory import memory_of_all
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.wear import WearLimits, why_due

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from tracd_cluster.balancer import Balancer
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers.elastic import HELD, Bounds, Look, first_size, resize
 from tracd_cluster.workers.lanes import WorkerLanes
 from tracd_cluster.workers.supervisor import Supervisor

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from tracd_cluster.balancer import Balancer, Lane
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers import control, report, steps
 from tracd_cluster.workers.chronicle import Chronicle
 from tracd_cluster.workers.endings import Ending

@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.signals import held_for_child
 from tracd_cluster.workers import control
 from tracd_cluster.workers.endings import Ending

@@ -15,7 +15,7 @@ from tracd_cluster.auth.gate import Attempt, Gate
 from tracd_cluster.auth.passwords import digest_ha1, hash_password
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.errors import ClientFault
-from tracd_cluster.settings import AuthEntry, AuthSettings
+from tracd_cluster.settings.auth import AuthEntry, AuthSettings
 
 NOW = 1_700_000_000.0
 REALM = "Trac"

@@ -29,7 +29,8 @@ from tracd_cluster.auth.gate import Gate
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.errors import ClientFault, StartError
 from tracd_cluster.front.target import inside
-from tracd_cluster.settings import AuthEntry, AuthSettings, ProjectSettings
+from tracd_cluster.settings.auth import AuthEntry, AuthSettings
+from tracd_cluster.settings.pool import ProjectSettings
 from tracd_cluster.tracd.wsgi import RequestReader, constant_environ
 
 PROXY = Visitor("10.0.0.1", trusted=True)

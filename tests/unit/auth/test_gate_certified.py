@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.errors import ClientFault
-from tracd_cluster.settings import AuthSettings
+from tracd_cluster.settings.auth import AuthSettings
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.auth.doorway import LOGIN, Doorway, Request, digest, status_of, write_htpasswd
 from tracd_cluster.auth.throttle import FREE_FAILURES
 from tracd_cluster.errors import StartError
-from tracd_cluster.settings import AuthEntry, AuthSettings
+from tracd_cluster.settings.auth import AuthEntry, AuthSettings
 
 PAGE = b"/tidewatch/wiki"
 

@@ -12,7 +12,7 @@ from tracd_cluster.auth.nonces import Nonces
 from tracd_cluster.auth.passwords import digest_ha1, hash_password
 from tracd_cluster.auth.realms import BasicRealm, Denied, DigestRealm, Granted, Undecided, Verdict
 from tracd_cluster.auth.verifier import LINE_LIMIT, Verifier
-from tracd_cluster.settings import AuthEntry
+from tracd_cluster.settings.auth import AuthEntry
 
 
 class Basic:

@@ -17,7 +17,7 @@ from tests.unit.front.pumped import Client, trusting
 from tests.unit.front.wire import FakeLane, make_front, statuses
 from tracd_cluster.front.encrypted import PLAIN_LIMIT, Encrypted
 from tracd_cluster.front.listener import Front
-from tracd_cluster.settings import TlsSettings
+from tracd_cluster.settings.front import TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: a.example.org\r\n\r\n"
 

@@ -16,7 +16,7 @@ from tracd_cluster.auth.gate import Gate
 from tracd_cluster.auth.throttle import FREE_FAILURES
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.errors import WorkerLost
-from tracd_cluster.settings import AuthEntry, AuthSettings
+from tracd_cluster.settings.auth import AuthEntry, AuthSettings
 
 
 class House:

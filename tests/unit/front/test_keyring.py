@@ -15,7 +15,7 @@ from zope.interface import provider
 from tests.certificates import PASSPHRASE, ca_file, chain_of, issue, key_of, put, write_certbots
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.keyring import DAY, LOOK, Keyring
-from tracd_cluster.settings import TlsSettings
+from tracd_cluster.settings.front import TlsSettings
 
 A, A2, B = issue("a.example.org"), issue("a.example.org", serial=2), issue("b.example.org")
 EXPIRED = issue("a.example.org", days=-1, begun=90)

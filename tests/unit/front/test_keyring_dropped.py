@@ -14,7 +14,7 @@ from zope.interface import provider
 
 from tests.certificates import issue, write_certbots
 from tracd_cluster.front.keyring import LOOK, Keyring
-from tracd_cluster.settings import TlsSettings
+from tracd_cluster.settings.front import TlsSettings
 
 NOBODY = 65534
 

@@ -6,7 +6,7 @@ import pytest
 
 from tracd_cluster.front.limits import TimeLimits
 from tracd_cluster.front.listener import time_limits
-from tracd_cluster.settings import FrontSettings
+from tracd_cluster.settings.front import FrontSettings
 
 LIMITS = time_limits(FrontSettings(request_timeouts=(("/report/*format=csv", 900.0), ("/changeset/1", 30.0))))
 

@@ -17,7 +17,7 @@ from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.listener import SWEEP, ClientFactory, Front, _name_in, _shown
-from tracd_cluster.settings import FrontSettings, TlsSettings
+from tracd_cluster.settings.front import FrontSettings, TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -15,7 +15,7 @@ from tests.unit.front.pumped import Client, shake_hands, trusting
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.keyring import LOOK
 from tracd_cluster.front.tls import TICKET_KEY_LIFETIME, Contexts
-from tracd_cluster.settings import TlsSettings
+from tracd_cluster.settings.front import TlsSettings
 
 NOW = time()
 MakeContexts = Callable[..., Contexts]

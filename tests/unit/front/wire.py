@@ -14,7 +14,7 @@ from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import WorkerFault
 from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.listener import Front
-from tracd_cluster.settings import FrontSettings
+from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Body, Exchange, Head, Lane, Origin
 

@@ -11,7 +11,7 @@ from twisted.names import dns as any_dns
 from twisted.names.error import DNSNameError, DNSServerError
 
 from tracd_cluster.servers.names import NEVER, Known, Place, look_up
-from tracd_cluster.settings import Upstream
+from tracd_cluster.settings.foreign import Upstream
 
 dns: Any = any_dns
 

@@ -19,7 +19,7 @@ from tracd_cluster.front.head import Head
 from tracd_cluster.servers.choice import LeastLoaded
 from tracd_cluster.servers.names import Place
 from tracd_cluster.servers.pool import Servers
-from tracd_cluster.settings import ForeignSettings, Upstream
+from tracd_cluster.settings.foreign import ForeignSettings, Upstream
 from tracd_cluster.upstream.site import Site
 from tracd_cluster.upstream.wire import Dial, WireOwner
 

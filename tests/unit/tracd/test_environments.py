@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.settings.pool import ProjectSettings
 from tracd_cluster.tracd.environments import (
     CannotServe,
     Project,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.settings.pool import ProjectSettings
 from tracd_cluster.tracd.environments import CannotServe
 from tracd_cluster.tracd.link import Configuration
 from tracd_cluster.tracd.preparation import Preparation, load

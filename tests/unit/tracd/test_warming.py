@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.settings.pool import ProjectSettings
 from tracd_cluster.tracd.environments import CannotServe, Project, SettingsUnreadable
 from tracd_cluster.tracd.faults import Fault
 from tracd_cluster.tracd.warming import BUDGET, Warming, WriteRefused, _only_queries

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracd_cluster.settings import ProjectSettings
+from tracd_cluster.settings.pool import ProjectSettings
 from tracd_cluster.tracd import wsgi
 from tracd_cluster.tracd.wsgi import (
     BODY_IN_MEMORY,

@@ -13,7 +13,7 @@ from twisted.logger import LogEvent, LogLevel, formatEvent
 from tests.fakes import FakeLane, FakeTemplate
 from tracd_cluster.balancer import Balancer, Lane
 from tracd_cluster.errors import TracdClusterError
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.lanes import open_pairs
 from tracd_cluster.workers.supervisor import Supervisor

@@ -13,7 +13,7 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from tracd_cluster.settings import CommandSettings
+from tracd_cluster.settings.pool import CommandSettings
 from tracd_cluster.workers.command import LEASH, OUTPUT_GRACE, CommandTemplate, fill_in
 
 WORDS = ("serve", "--port={port}", "{host}", "{number}", "{base_path}", "{other}", "{")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracd_cluster.settings import PoolSettings, ProjectSettings
+from tracd_cluster.settings.pool import PoolSettings, ProjectSettings
 from tracd_cluster.workers import control
 from tracd_cluster.workers.control import BadLine, Exited, Failed, Fault, Forked, ForkFailed, LineSplitter, Ready, Told
 

@@ -11,7 +11,7 @@ from twisted.logger import LogEvent, LogLevel
 from twisted.python.failure import Failure
 
 from tests.unit.workers.pool import Pool, Request
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers.recycling import INTERVAL, MEASURED_EVERY, Recycling, recycling_of
 
 MB = 1 << 20

@@ -9,7 +9,7 @@ import pytest
 from twisted.logger import LogEvent
 
 from tests.unit.workers.pool import Pool, Request
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers.resizing import CALM, Resizing, resizing_of
 
 SETTINGS = PoolSettings(workers=1, most_workers=3, processors=2, grow_after=0.3, shrink_after=60.0)

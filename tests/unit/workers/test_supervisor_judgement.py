@@ -7,7 +7,7 @@ from typing import Any
 from twisted.logger import LogLevel
 
 from tests.unit.workers.pool import KILLED, Pool
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers.control import Failed, Fault, Ready
 from tracd_cluster.workers.endings import Ending
 

@@ -15,7 +15,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.fakes import FakeReactor
-from tracd_cluster.settings import PoolSettings
+from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.workers import control
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.template_process import END_GRACE, LAST_WORDS, ControlLink, TemplateProcess

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
+from tracd_cluster.configuration.option import Option
+from tracd_cluster.configuration.options import ENVS, NOT_IN_FILE, OPTIONS
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.option import Option
-from tracd_cluster.options import ENVS, NOT_IN_FILE, OPTIONS
 
 
 def in_file() -> list[Option]:

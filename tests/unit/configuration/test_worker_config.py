@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from tracd_cluster.config import load
+from tracd_cluster.configuration.config import load
+from tracd_cluster.configuration.values import processors
+from tracd_cluster.configuration.worker_config import pool_sizes
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.settings import FrontSettings, PoolSettings, Settings
-from tracd_cluster.values import processors
-from tracd_cluster.worker_config import pool_sizes
+from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.pool import PoolSettings
+from tracd_cluster.settings.whole import Settings
 
 
 def made(folder: Path, *options: str) -> Settings:

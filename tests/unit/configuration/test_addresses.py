@@ -6,8 +6,8 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from tracd_cluster.addresses import command, resolver, upstream, url_path
-from tracd_cluster.settings import Upstream
+from tracd_cluster.configuration.addresses import command, resolver, upstream, url_path
+from tracd_cluster.settings.foreign import Upstream
 
 
 def test_a_command_is_split_as_a_shell_does_it() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.config import configure, load
-from tracd_cluster.config_file import in_file
+from tracd_cluster.configuration.config import configure, load
+from tracd_cluster.configuration.config_file import in_file
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.settings import CommandSettings
+from tracd_cluster.settings.pool import CommandSettings
 
 COMMAND = "--worker-command=tracd -s -p {port} ENV"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tracd_cluster import values
+from tracd_cluster.configuration import values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

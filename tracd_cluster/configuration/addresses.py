@@ -8,8 +8,8 @@ from argparse import ArgumentTypeError
 from typing import Any
 from urllib.parse import urlsplit
 
-from tracd_cluster.settings import Upstream
-from tracd_cluster.values import base_path, port
+from tracd_cluster.configuration.values import base_path, port
+from tracd_cluster.settings.foreign import Upstream
 
 _PATH = re.compile(r"/[!-~]*\Z")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?\Z")

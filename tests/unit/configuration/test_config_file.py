@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.config import configure, load
+from tracd_cluster.configuration.config import configure, load
 from tracd_cluster.errors import ConfigError
 
 

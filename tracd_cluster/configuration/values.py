@@ -15,7 +15,8 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Literal
 
-from tracd_cluster.settings import AuthEntry, Network
+from tracd_cluster.settings.auth import AuthEntry
+from tracd_cluster.settings.front import Network
 
 _SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tracd_cluster import values
-from tracd_cluster.option import Option, seconds
-from tracd_cluster.settings import FrontSettings, PoolSettings
+from tracd_cluster.configuration import values
+from tracd_cluster.configuration.option import Option, seconds
+from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.pool import PoolSettings
 
 FRONT, POOL = FrontSettings(), PoolSettings()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from tracd_cluster import values
-from tracd_cluster.foreign_options import FOREIGN
-from tracd_cluster.https_options import HTTPS
-from tracd_cluster.option import Option, flag, seconds
-from tracd_cluster.settings import FrontSettings, PoolSettings
-from tracd_cluster.worker_options import WORKERS
+from tracd_cluster.configuration import values
+from tracd_cluster.configuration.foreign_options import FOREIGN
+from tracd_cluster.configuration.https_options import HTTPS
+from tracd_cluster.configuration.option import Option, flag, seconds
+from tracd_cluster.configuration.worker_options import WORKERS
+from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.pool import PoolSettings
 
 FRONT, POOL = FrontSettings(), PoolSettings()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from tracd_cluster import addresses, values
-from tracd_cluster.option import Option
-from tracd_cluster.settings import ForeignSettings
+from tracd_cluster.configuration import addresses, values
+from tracd_cluster.configuration.option import Option
+from tracd_cluster.settings.foreign import ForeignSettings
 
 FOREIGN: tuple[Option, ...] = (
     Option(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.config import load
+from tracd_cluster.configuration.config import load
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.settings import Settings, TlsSettings
+from tracd_cluster.settings.front import TlsSettings
+from tracd_cluster.settings.whole import Settings
 
 
 @pytest.fixture

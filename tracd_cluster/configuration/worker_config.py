@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from tracd_cluster.configuration.values import processors
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.settings import FrontSettings, PoolSettings
-from tracd_cluster.values import processors
+from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.pool import PoolSettings
 
 
 def pool_sizes(values: dict[str, Any], memory_told: str = "/proc/self/status") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.settings import TlsSettings
+from tracd_cluster.settings.front import TlsSettings
 
 SOURCES = ("certfile", "cert_dir", "demo_cert")
 NEEDS_HTTPS = (

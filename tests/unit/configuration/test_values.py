@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tracd_cluster import values
-from tracd_cluster.settings import AuthEntry
+from tracd_cluster.configuration import values
+from tracd_cluster.settings.auth import AuthEntry
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from tracd_cluster.options import OPTIONS, expand, make_parser
+from tracd_cluster.configuration.options import OPTIONS, expand, make_parser
 
 TRACDS = [
     "--version", "--help", "--env-parent-dir", "--single-env", "--auth", "--basic-auth", "--port", "--hostname",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_config_file import write_config
-from tracd_cluster.config import configure, load
+from tests.unit.configuration.test_config_file import write_config
+from tracd_cluster.configuration.config import configure, load
 from tracd_cluster.errors import ConfigError
 
 

@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.settings import CommandSettings, ForeignSettings
+from tracd_cluster.settings.foreign import ForeignSettings
+from tracd_cluster.settings.pool import CommandSettings
 
 _OF_UPSTREAMS = ("upstream_connections", "upstream_ca", "upstream_resolver")
 

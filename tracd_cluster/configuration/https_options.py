@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tracd_cluster import values
-from tracd_cluster.option import Option, flag
+from tracd_cluster.configuration import values
+from tracd_cluster.configuration.option import Option, flag
 
 HTTPS: tuple[Option, ...] = (
     Option(

@@ -16,22 +16,18 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tracd_cluster.config_file import in_file, read_file
+from tracd_cluster.configuration.config_file import in_file, read_file
+from tracd_cluster.configuration.foreign_config import check_foreign, command_settings, foreign_settings
+from tracd_cluster.configuration.https_config import https_of, idle_options
+from tracd_cluster.configuration.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
+from tracd_cluster.configuration.values import environment
+from tracd_cluster.configuration.worker_config import idle_sizes, pool_sizes
 from tracd_cluster.errors import ConfigError
-from tracd_cluster.foreign_config import check_foreign, command_settings, foreign_settings
-from tracd_cluster.https_config import https_of, idle_options
-from tracd_cluster.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
-from tracd_cluster.settings import (
-    AuthEntry,
-    AuthSettings,
-    FrontSettings,
-    PoolSettings,
-    ProcessSettings,
-    ProjectSettings,
-    Settings,
-)
-from tracd_cluster.values import environment
-from tracd_cluster.worker_config import idle_sizes, pool_sizes
+from tracd_cluster.settings.auth import AuthEntry, AuthSettings
+from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.pool import PoolSettings, ProjectSettings
+from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.whole import Settings
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us until we accept them; tracd keeps five."""

@@ -1,0 +1,24 @@
+"""All settings together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tracd_cluster.settings.auth import AuthSettings
+from tracd_cluster.settings.foreign import ForeignSettings
+from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.pool import PoolSettings
+from tracd_cluster.settings.process import ProcessSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the command line and the configuration file say."""
+
+    front: FrontSettings
+    pool: PoolSettings
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    foreign: ForeignSettings = field(default_factory=ForeignSettings)
+    process: ProcessSettings = field(default_factory=ProcessSettings)
+    warnings: tuple[str, ...] = ()
+    """What the operator should hear at the start."""
