@@ -23,8 +23,9 @@ from zope.interface import implementer
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front import pages
 from tracd_cluster.front.admission import identity_lines
+from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.journey import Client, Journey
+from tracd_cluster.front.journey import Journey
 from tracd_cluster.front.reader import RequestReader
 from tracd_cluster.front.reply import CLOSE
 from tracd_cluster.settings.front import FrontSettings

@@ -12,7 +12,7 @@ be sent again gets 502 and a line in the log, because nobody knows whether the w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
@@ -26,10 +26,12 @@ from tracd_cluster.errors import (
     status_of,
 )
 from tracd_cluster.front import pages
-from tracd_cluster.front.admission import Origin, admit
+from tracd_cluster.front.admission import admit
 from tracd_cluster.front.body import Body
+from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.reply import Reply, Standing
+from tracd_cluster.front.outflow import Outflow
+from tracd_cluster.front.reply import Reply
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -41,26 +43,6 @@ log = Logger()
 MOST_WORKERS = 2
 """How many workers one request may cost."""
 
-WRITE_SIZE = 64 * 1024
-"""Bytes written at a time to a client that reads slowly: each time is a sign of life, for its deadline."""
-
-
-class Client(Origin, Protocol):
-    """The connection a journey answers to."""
-
-    standing: Standing
-    paused: bool
-    """The client does not take what has been written."""
-    deadline: float
-
-    def write(self, data: bytes) -> None: ...
-
-    def done(self, journey: Journey, keep: bool) -> None:
-        """All of the answer has been written; ``keep`` the connection for more requests."""
-
-    def broken(self) -> None:
-        """The answer cannot be completed: let the client see that it is not whole."""
-
 
 class Journey:
     """One request and its answer.
@@ -70,8 +52,8 @@ class Journey:
     """
 
     __slots__ = (
-        "_admission", "_body", "_client", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "_unread",
-        "_unread_size", "complete", "ended", "head", "no_body", "queue_deadline", "since",
+        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "complete",
+        "ended", "head", "no_body", "queue_deadline", "since",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -92,8 +74,7 @@ class Journey:
         self._gone = False
         self._admission = admission = admit(front, client, head)
         self._reply = Reply(head, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme)
-        self._unread: list[bytes] = []
-        self._unread_size = 0
+        self._flow = Outflow(front, client)
 
     def __str__(self) -> str:
         user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
@@ -197,38 +178,13 @@ class Journey:
             if reader.failed:
                 self._break_off()
                 return
-        self._pass(out, reader.ended)
-
-    def _pass(self, out: bytes, ended: bool) -> None:
-        """Write to a client that reads; keep for one that does not, and make the worker wait when that is much."""
-        self.ended = ended
-        if not self._client.paused:
-            if out:
-                self._client.write(out)
-            if ended:
-                self._leave()
-            return
-        self._unread.append(out)
-        self._unread_size += len(out)
-        self._client.deadline = self._front.now + self._front.body_timeout
-        if self._unread_size > self._front.answer_memory and self._lane is not None:
-            self._lane.pause()
+        self.ended = reader.ended
+        if self._flow.put(out, self._lane) and reader.ended:
+            self._leave()
 
     def client_resumed(self) -> None:
         """Go on writing: the client has taken what was written."""
-        if not self._unread:
-            return
-        out = b"".join(self._unread)
-        rest = out[WRITE_SIZE:]
-        self._unread = [rest] if rest else []
-        self._unread_size = len(rest)
-        self._client.deadline = self._front.now + self._front.body_timeout
-        if self._lane is not None and len(rest) <= self._front.answer_memory:
-            self._lane.resume()
-        self._client.write(out[:WRITE_SIZE])
-        if rest and not self._client.paused:
-            self.client_resumed()
-        elif not rest and self.ended:
+        if self._flow.resume(self._lane) and self.ended:
             self._leave()
 
     def _finish(self, out: bytes) -> None:
@@ -315,7 +271,7 @@ class Journey:
     def client_gone(self) -> None:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
         self._gone = True
-        self._unread = []
+        self._flow.drop()
         if self._admission.attempt is not None:
             self._admission.attempt.take_back()
         self._front.balancer.leave(self)

@@ -1,0 +1,28 @@
+"""A client's connection, as the journeys see it that answer to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tracd_cluster.front.admission import Origin
+from tracd_cluster.front.reply import Standing
+
+if TYPE_CHECKING:
+    from tracd_cluster.front.journey import Journey
+
+
+class Client(Origin, Protocol):
+    """The connection a journey answers to."""
+
+    standing: Standing
+    paused: bool
+    """The client does not take what has been written."""
+    deadline: float
+
+    def write(self, data: bytes) -> None: ...
+
+    def done(self, journey: Journey, keep: bool) -> None:
+        """All of the answer has been written; ``keep`` the connection for more requests."""
+
+    def broken(self) -> None:
+        """The answer cannot be completed: let the client see that it is not whole."""
