@@ -9,6 +9,7 @@ from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.static import StaticSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,5 +21,6 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
+    static: StaticSettings = field(default_factory=StaticSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""
