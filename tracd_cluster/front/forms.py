@@ -1,0 +1,166 @@
+"""What is known of one static file, and its answers: heads made once, whatever coding a client wants."""
+
+from __future__ import annotations
+
+import re
+from secrets import token_hex
+
+from tracd_cluster.front import codings
+from tracd_cluster.front.compressed import Identity, Loaded, compressible
+from tracd_cluster.front.head import Head
+from tracd_cluster.front.ranges import Standing, conditions, select
+from tracd_cluster.rewrite.headers import HOP_BY_HOP, Field
+
+YEAR = 31_536_000
+_HASH = re.compile(rb"[.-][0-9a-f]{8,}(?:\.[^/]*)?\Z")
+"""A name that is another one when its content is: ``site.0a1b2c3d.css``, ``site-0a1b2c3d4e.min.js``."""
+
+_OURS = HOP_BY_HOP | {b"accept-ranges", b"content-length", b"date", b"etag", b"server", b"set-cookie", b"set-cookie2"}
+"""Fields that are the front's to write, or meant for one client."""
+_CACHING = frozenset((b"cache-control", b"expires", b"pragma"))
+_REASONS = {
+    200: b"OK", 206: b"Partial Content", 304: b"Not Modified", 412: b"Precondition Failed",
+    416: b"Range Not Satisfiable",
+}  # fmt: skip
+
+
+def shared(fields: list[Field]) -> list[Field] | None:
+    """Give the fields of an answer that all clients may see; None if it is not for all clients."""
+    kept = []
+    for name, value in fields:
+        key = name.lower()
+        if key in _OURS or key.startswith(b"tracd-cluster-"):
+            continue
+        if key == b"vary":
+            if value.strip(b" \t").lower() != b"accept-encoding":
+                return None
+            continue
+        if key == b"content-encoding" or (key == b"cache-control" and _kept_back(value)):
+            return None
+        kept.append((name, value))
+    return kept
+
+
+def _kept_back(cache_control: bytes) -> bool:
+    return any(word in cache_control.lower() for word in (b"private", b"no-store"))
+
+
+def value_of(fields: list[Field], key: bytes) -> bytes:
+    """Give the value of a field, empty if it is not there."""
+    return next((value for name, value in fields if name.lower() == key), b"")
+
+
+class Freshness:
+    """How long clients may use a file without asking.
+
+    Without a ``max_age`` nothing is said, as Trac does, unless Trac has been told what to say. A file behind a login
+    is for the browser of who has signed in, and for no cache on the way.
+    """
+
+    def __init__(self, max_age: int) -> None:
+        self._max_age = max_age
+
+    def lines(self, path: bytes, fields: list[Field]) -> tuple[bytes, bytes]:
+        """Give the lines for everybody, and those for who has signed in; takes what they replace out of ``fields``."""
+        if not self._max_age:
+            return b"", b""
+        fields[:] = [field for field in fields if field[0].lower() not in _CACHING]
+        how = b"max-age=%d" % self._max_age
+        if _HASH.search(path):
+            how = b"max-age=%d, immutable" % YEAR
+        return b"Cache-Control: public, %b\r\n" % how, b"Cache-Control: private, %b\r\n" % how
+
+
+class Form:
+    """A file in one coding: its body, and the head of an answer with all of it, but for what changes."""
+
+    __slots__ = ("_fields", "_file", "body", "head")
+
+    def __init__(self, body: bytes, etag: bytes, fields: list[Field], coding: bytes, vary: bool) -> None:
+        self.body = body
+        self._fields = [*fields, (b"ETag", etag)]
+        if coding != codings.IDENTITY:
+            self._fields.append((b"Content-Encoding", coding))
+        if vary:
+            self._fields.append((b"Vary", b"Accept-Encoding"))
+        self._file = Standing(
+            len(body), etag, value_of(fields, b"last-modified"), value_of(fields, b"content-type")
+        )
+        self.head = self._make(None, b"GET", 0.0)[0]
+
+    def selected(self, head: Head, now: float) -> tuple[bytes, bytes]:
+        """Give head and body of the answer to a request with conditions, or for ranges."""
+        return self._make(conditions(head.lines), head.method, now)
+
+    def _make(self, found: dict[bytes, bytes] | None, method: bytes, now: float) -> tuple[bytes, bytes]:
+        boundary = token_hex(16).encode() if found is not None and b"range" in found else b""
+        selected = select(found, method, self._file, now, boundary)
+        lines = [b"HTTP/1.1 %d %b\r\n" % (selected.status, _REASONS[selected.status])]
+        lines += [b"%b: %b\r\n" % field for field in selected.fields(self._fields)]
+        lines += [selected.lines, b"Server: tracd-cluster\r\n"]
+        body = self.body
+        pieces = [body[one.start : one.stop] if isinstance(one, range) else one for one in selected.body]
+        return b"".join(lines), b"".join(pieces)
+
+
+class Entry:
+    """What is known of one address: its file, and while that is in memory, its ``forms`` by their coding.
+
+    ``look_at`` is when the file is looked at again, ``load_at`` when it may be read again. ``any_query`` says that a
+    query makes no difference. ``public`` and ``private`` are lines for who has not signed in, and for who has.
+    """
+
+    __slots__ = (
+        "_etag", "any_query", "compress", "current", "fields", "forms", "identity", "load_at", "loaded", "look_at",
+        "path", "private", "public",
+    )  # fmt: skip
+
+    def __init__(
+        self, path: str, identity: Identity, etag: bytes, fields: list[Field], caching: tuple[bytes, bytes]
+    ) -> None:
+        self.path = path
+        self.identity = identity
+        self._etag = etag
+        self.fields = fields
+        self.public, self.private = caching
+        self.compress = compressible(value_of(fields, b"content-type"))
+        self.look_at = 0.0
+        self.load_at = 0.0
+        self.any_query = False
+        self.current = True
+        self.loaded: Loaded | None = None
+        self.forms: dict[bytes, Form] = {}
+
+    def best(self, order: tuple[bytes, ...]) -> Form:
+        """Give the form that a client likes best; the plain one, if there is none that it takes."""
+        forms = self.forms
+        for coding in order:
+            if coding in forms:
+                return forms[coding]
+        return forms[codings.IDENTITY]
+
+    def put(self, loaded: Loaded) -> None:
+        """Have the file in memory."""
+        self.loaded = loaded
+        loaded.entries.add(self)
+        bodies = {codings.IDENTITY: loaded.plain, **loaded.forms}
+        self.forms = {
+            coding: Form(body, self._tag(coding), self.fields, coding, self.compress)
+            for coding, body in bodies.items()
+        }
+
+    def _tag(self, coding: bytes) -> bytes:
+        """Make an entity tag of its own for each coding: they are not the same, byte for byte."""
+        return self._etag if coding == codings.IDENTITY else b'%b-%b"' % (self._etag[:-1], coding)
+
+    def unload(self) -> None:
+        """Have it in memory no longer."""
+        self.loaded = None
+        self.forms = {}
+
+    def leave(self) -> None:
+        """Be of no more use: the address is forgotten."""
+        self.current = False
+        if self.loaded is not None:
+            self.loaded.entries.discard(self)
+        self.unload()
