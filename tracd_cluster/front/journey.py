@@ -21,6 +21,7 @@ from tracd_cluster.errors import (
     AnswerTimeout,
     ClientFault,
     LineFault,
+    MalformedAnswer,
     TracdClusterError,
     WorkerFault,
     status_of,
@@ -32,6 +33,7 @@ from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.reply import Reply
+from tracd_cluster.front.sending import Sending, sending_of
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -52,8 +54,8 @@ class Journey:
     """
 
     __slots__ = (
-        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "complete",
-        "ended", "head", "no_body", "queue_deadline", "since",
+        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "_sending",
+        "complete", "ended", "head", "no_body", "queue_deadline", "since",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -75,6 +77,7 @@ class Journey:
         self._admission = admission = admit(front, client, head)
         self._reply = Reply(head, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme)
         self._flow = Outflow(front, client)
+        self._sending: Sending | None = None
 
     def __str__(self) -> str:
         user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
@@ -169,6 +172,9 @@ class Journey:
             return
         self._client.deadline = self._front.now + self._limit
         pieces = reader.take()
+        if reader.file and reader.ended:
+            self._send_file(reader)
+            return
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
@@ -186,6 +192,29 @@ class Journey:
         """Go on writing: the client has taken what was written."""
         if self._flow.resume(self._lane) and self.ended:
             self._leave()
+
+    def _send_file(self, reader: AnswerReader) -> None:
+        """Send the file that the worker has named, or have its bytes from a worker if it is not there any more."""
+        self._lane = None
+        try:
+            self._sending = sending = sending_of(self._front, self._client, self.head, reader, self._file_sent)
+        except MalformedAnswer as error:
+            self._answer_page(error)
+            return
+        if sending is None:
+            self._again()
+            return
+        standing, draining = self._client.standing, self._front.draining
+        sending.begin(self._reply.begin_file(sending.selected, sending.fields, standing, draining))
+
+    def _file_sent(self, whole: bool) -> None:
+        """Go on after a file, or let the client see that it has not got all of it."""
+        self._sending = None
+        if whole:
+            self.ended = True
+            self._leave()
+        else:
+            self._break_off()
 
     def _finish(self, out: bytes) -> None:
         self.ended = True
@@ -272,6 +301,8 @@ class Journey:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
         self._gone = True
         self._flow.drop()
+        if self._sending is not None:
+            self._sending.drop()
         if self._admission.attempt is not None:
             self._admission.attempt.take_back()
         self._front.balancer.leave(self)

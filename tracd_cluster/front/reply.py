@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.ranges import Selected
 from tracd_cluster.rewrite.cookies import Cookies
-from tracd_cluster.rewrite.headers import answer_head
+from tracd_cluster.rewrite.headers import Field, answer_head
 from tracd_cluster.upstream.framing import AnswerReader
 
 CLOSE = b"Connection: close\r\n"
@@ -70,6 +73,15 @@ class Reply:
         if not pieces:
             return head
         return head + _chunk(pieces, False) if self._chunked else b"".join((head, *pieces))
+
+    def begin_file(self, selected: Selected, fields: list[Field], standing: Standing, draining: bool) -> bytes:
+        """Make the head of an answer whose body is what was selected of a file."""
+        self.begun = True
+        reason = HTTPStatus(selected.status).phrase.encode("ascii")
+        connection = self.connection_line(draining) + standing.lasting
+        kept = selected.fields(fields)
+        date_line, cookies = standing.date_line, self._cookies
+        return answer_head(selected.status, reason, kept, selected.lines, date_line, connection, cookies)
 
     def go_on(self, pieces: list[bytes], last: bool) -> bytes:
         """Make more of the body."""
