@@ -81,7 +81,7 @@ class Loaded:
         self.entries: set[Any] = set()
 
 
-def load(path: str, identity: Identity, compress: bool) -> Loaded | None:
+def load(path: bytes, identity: Identity, compress: bool) -> Loaded | None:
     """Read a file and compress it; None if it is not in this state any more, or cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -118,7 +118,7 @@ class Loader:
         self._waiting: deque[tuple[Callable[[], Loaded | None], Told]] = deque()
         self._busy = False
 
-    def __call__(self, path: str, identity: Identity, compress: bool, told: Told) -> None:
+    def __call__(self, path: bytes, identity: Identity, compress: bool, told: Told) -> None:
         """Load a file; ``told`` is called once, with None if that failed."""
         self._waiting.append((partial(load, path, identity, compress), told))
         if not self._busy:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from http import HTTPStatus
 from secrets import token_hex
 
 from tracd_cluster.front import codings
 from tracd_cluster.front.compressed import Identity, Loaded, compressible
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.ranges import Standing, conditions, select
+from tracd_cluster.front.named import Named
+from tracd_cluster.front.ranges import conditions, select
 from tracd_cluster.rewrite.headers import HOP_BY_HOP, Field
 
 YEAR = 31_536_000
 _HASH = re.compile(rb"[.-][0-9a-f]{8,}(?:\.[^/]*)?\Z")
 """A name that is another one when its content is: ``site.0a1b2c3d.css``, ``site-0a1b2c3d4e.min.js``."""
 
-_OURS = HOP_BY_HOP | {b"accept-ranges", b"content-length", b"date", b"etag", b"server", b"set-cookie", b"set-cookie2"}
+_OURS = HOP_BY_HOP | {b"accept-ranges", b"content-length", b"date", b"server", b"set-cookie", b"set-cookie2"}
 """Fields that are the front's to write, or meant for one client."""
 _CACHING = frozenset((b"cache-control", b"expires", b"pragma"))
-_REASONS = {
-    200: b"OK", 206: b"Partial Content", 304: b"Not Modified", 412: b"Precondition Failed",
-    416: b"Range Not Satisfiable",
-}  # fmt: skip
 
 
 def shared(fields: list[Field]) -> list[Field] | None:
@@ -43,11 +42,6 @@ def shared(fields: list[Field]) -> list[Field] | None:
 
 def _kept_back(cache_control: bytes) -> bool:
     return any(word in cache_control.lower() for word in (b"private", b"no-store"))
-
-
-def value_of(fields: list[Field], key: bytes) -> bytes:
-    """Give the value of a field, empty if it is not there."""
-    return next((value for name, value in fields if name.lower() == key), b"")
 
 
 class Freshness:
@@ -74,18 +68,12 @@ class Freshness:
 class Form:
     """A file in one coding: its body, and the head of an answer with all of it, but for what changes."""
 
-    __slots__ = ("_fields", "_file", "body", "head")
+    __slots__ = ("_fields", "_whole", "body", "head")
 
-    def __init__(self, body: bytes, etag: bytes, fields: list[Field], coding: bytes, vary: bool) -> None:
+    def __init__(self, named: Named, body: bytes, fields: list[Field]) -> None:
         self.body = body
-        self._fields = [*fields, (b"ETag", etag)]
-        if coding != codings.IDENTITY:
-            self._fields.append((b"Content-Encoding", coding))
-        if vary:
-            self._fields.append((b"Vary", b"Accept-Encoding"))
-        self._file = Standing(
-            len(body), etag, value_of(fields, b"last-modified"), value_of(fields, b"content-type")
-        )
+        self._fields = fields
+        self._whole = replace(named.whole(fields)[0], size=len(body))
         self.head = self._make(None, b"GET", 0.0)[0]
 
     def selected(self, head: Head, now: float) -> tuple[bytes, bytes]:
@@ -93,9 +81,9 @@ class Form:
         return self._make(conditions(head.lines), head.method, now)
 
     def _make(self, found: dict[bytes, bytes] | None, method: bytes, now: float) -> tuple[bytes, bytes]:
-        boundary = token_hex(16).encode() if found is not None and b"range" in found else b""
-        selected = select(found, method, self._file, now, boundary)
-        lines = [b"HTTP/1.1 %d %b\r\n" % (selected.status, _REASONS[selected.status])]
+        boundary = token_hex(12).encode("ascii") if found is not None and b"range" in found else b""
+        selected = select(found, method, self._whole, now, boundary)
+        lines = [b"HTTP/1.1 %d %b\r\n" % (selected.status, HTTPStatus(selected.status).phrase.encode("ascii"))]
         lines += [b"%b: %b\r\n" % field for field in selected.fields(self._fields)]
         lines += [selected.lines, b"Server: tracd-cluster\r\n"]
         body = self.body
@@ -111,56 +99,63 @@ class Entry:
     """
 
     __slots__ = (
-        "_etag", "any_query", "compress", "current", "fields", "forms", "identity", "load_at", "loaded", "look_at",
-        "path", "private", "public",
+        "_etag", "_fields", "any_query", "compress", "current", "forms", "identity", "load_at", "loaded", "look_at",
+        "named", "plain", "private", "public",
     )  # fmt: skip
 
-    def __init__(
-        self, path: str, identity: Identity, etag: bytes, fields: list[Field], caching: tuple[bytes, bytes]
-    ) -> None:
-        self.path = path
+    def __init__(self, named: Named, identity: Identity, fields: list[Field], caching: tuple[bytes, bytes]) -> None:
+        self.named = named
         self.identity = identity
-        self._etag = etag
-        self.fields = fields
+        whole, self._fields = named.whole(fields)
+        self._etag = whole.etag
         self.public, self.private = caching
-        self.compress = compressible(value_of(fields, b"content-type"))
+        self.compress = compressible(whole.content_type)
         self.look_at = 0.0
         self.load_at = 0.0
         self.any_query = False
         self.current = True
+        """It is in the map."""
         self.loaded: Loaded | None = None
         self.forms: dict[bytes, Form] = {}
-
-    def best(self, order: tuple[bytes, ...]) -> Form:
-        """Give the form that a client likes best; the plain one, if there is none that it takes."""
-        forms = self.forms
-        for coding in order:
-            if coding in forms:
-                return forms[coding]
-        return forms[codings.IDENTITY]
+        self.plain: Form
+        """That of no coding, while there are any."""
 
     def put(self, loaded: Loaded) -> None:
         """Have the file in memory."""
         self.loaded = loaded
         loaded.entries.add(self)
-        bodies = {codings.IDENTITY: loaded.plain, **loaded.forms}
-        self.forms = {
-            coding: Form(body, self._tag(coding), self.fields, coding, self.compress)
-            for coding, body in bodies.items()
-        }
+        self.plain = Form(self.named, loaded.plain, self._with(b"", codings.IDENTITY))
+        self.forms = {codings.IDENTITY: self.plain}
+        for coding, body in loaded.forms.items():
+            self.forms[coding] = Form(self.named, body, self._with(b"", coding))
 
-    def _tag(self, coding: bytes) -> bytes:
-        """Make an entity tag of its own for each coding: they are not the same, byte for byte."""
-        return self._etag if coding == codings.IDENTITY else b'%b-%b"' % (self._etag[:-1], coding)
+    def fields(self, user: bytes) -> list[Field]:
+        """Give the fields of the answer to somebody, of the file as it is."""
+        return self._with(self.private if user else self.public, codings.IDENTITY)
+
+    def _with(self, caching: bytes, coding: bytes) -> list[Field]:
+        """Give the fields with a caching line, and what a coding makes of them: it is not the same, byte for byte."""
+        fields = self._fields
+        if coding != codings.IDENTITY:
+            tag = b'%b-%b"' % (self._etag[:-1], coding)
+            fields = [(name, tag if name.lower() == b"etag" else value) for name, value in fields]
+            fields.append((b"Content-Encoding", coding))
+        if self.compress:
+            fields = [*fields, (b"Vary", b"Accept-Encoding")]
+        if caching:
+            name, _, value = caching.rstrip().partition(b": ")
+            fields = [*fields, (name, value)]
+        return fields
 
     def unload(self) -> None:
         """Have it in memory no longer."""
-        self.loaded = None
-        self.forms = {}
+        if self.loaded is not None:
+            self.loaded.entries.discard(self)
+            self.loaded = None
+            self.forms = {}
+            del self.plain
 
     def leave(self) -> None:
         """Be of no more use: the address is forgotten."""
         self.current = False
-        if self.loaded is not None:
-            self.loaded.entries.discard(self)
         self.unload()

@@ -30,7 +30,9 @@ from tracd_cluster.front import pages
 from tracd_cluster.front.admission import admit
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.client import Client
+from tracd_cluster.front.forms import Entry
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.named import FileChanged
 from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.reply import Reply
 from tracd_cluster.front.sending import Sending, sending_of
@@ -126,7 +128,10 @@ class Journey:
             self._claim()
 
     def _claim(self) -> None:
-        """Claim a lane, or wait in line for one."""
+        """Answer with a static file that is known, or claim a lane, or wait in line for one."""
+        known = self._front.learned.find(self.head, self._front.now)
+        if known is not None and self._answer_known(known):
+            return
         self.queue_deadline = self._front.now + self._front.queue_timeout
         try:
             lane = self._front.balancer.claim(self)
@@ -204,8 +209,34 @@ class Journey:
         if sending is None:
             self._again()
             return
+        if reader.status == 200:
+            self._front.learned.learn(self.head, self._admission, reader.file, reader.fields)
+        self._begin_file(sending)
+
+    def _begin_file(self, sending: Sending) -> None:
         standing, draining = self._client.standing, self._front.draining
         sending.begin(self._reply.begin_file(sending.selected, sending.fields, standing, draining))
+
+    def _answer_known(self, entry: Entry) -> bool:
+        """Answer with a file of whose address is known, from memory or from disk; say whether it is still there."""
+        front, client, user = self._front, self._client, self._admission.user
+        if not entry.forms:
+            try:
+                self._sending = sending = Sending(
+                    front, client, self.head, entry.named, entry.fields(user), self._file_sent
+                )
+            except (OSError, FileChanged):
+                front.learned.drop(self.head.path)
+                return False
+            self._begin_file(sending)
+            return True
+        lines = client.standing.lines + self._reply.connection_line(front.draining)
+        out = front.learned.answer(entry, self.head, user, lines, front.now)
+        self.ended = True
+        # A client that asks for much and reads nothing gets no more into our memory.
+        if self._flow.put(out, None):
+            self._leave()
+        return True
 
     def _file_sent(self, whole: bool) -> None:
         """Go on after a file, or let the client see that it has not got all of it."""

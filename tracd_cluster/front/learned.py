@@ -9,9 +9,9 @@ cookies are not. Who has to sign in to see anything (``--require-login``) has do
 Note [Queries]. Trac does not look at the query of such an address; browsers are given some (``?v=1``) so that they ask
 anew. A path is learned without one, and does for queries once a worker has answered one with the same file.
 
-Note [Generations]. A new generation may have other plugins, so it begins with an empty map; what workers of the one
-before answer after that teaches nothing. Files in memory stay there: a file that is the same to the last byte of its
-inode need not be compressed again.
+Note [Generations]. A new generation may have other plugins, so all is forgotten when its first worker is ready, and
+once more when the last of the old one has gone, which may have taught something in between. Files in memory stay
+there: what is the same file still, in the same state, need not be read and compressed again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import stat as modes
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from tracd_cluster.front import codings
 from tracd_cluster.front.admission import Admission, Origin
-from tracd_cluster.front.compressed import Identity, Loaded, Told, compressible, identity_of
-from tracd_cluster.front.forms import Entry, Freshness, shared
+from tracd_cluster.front.compressed import Identity, Loaded, Told, identity_of
+from tracd_cluster.front.forms import Entry, Form, Freshness, shared
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.named import Named
 from tracd_cluster.rewrite.headers import Field
 from tracd_cluster.settings.static import StaticSettings
 
@@ -52,16 +52,7 @@ _IMPERSONAL = frozenset(
 """Fields that say nothing of who sends them."""
 
 
-class Named(Protocol):
-    """A file that a worker has named."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    etag: bytes
-
-
-Load = Callable[[str, Identity, bool, Told], None]
+Load = Callable[[bytes, Identity, bool, Told], None]
 """Reads a file of this path and state and compresses it if it is worth it; see compressed.py."""
 
 
@@ -78,14 +69,13 @@ class Learned:
         base_path: bytes = b"",
         single: bool = True,
         load: Load | None = None,
-        stat: Callable[[str], os.stat_result] = os.stat,
+        stat: Callable[[bytes], os.stat_result] = os.stat,
     ) -> None:
         project = b"" if single else b"/[^/]+"
         self._place = re.compile(re.escape(base_path) + project + b"/chrome/[^/]")
         self._load = load
         self._stat = stat
         self.ask: Callable[[bytes, bytes | None, Origin], object] = lambda path, host, origin: None
-        self._generation = 0
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._files: OrderedDict[tuple[Identity, bool], Loaded] = OrderedDict()
         self._fickle: OrderedDict[bytes, None] = OrderedDict()
@@ -116,11 +106,11 @@ class Learned:
         self._entries.clear()
         self._fickle.clear()
 
-    def begin(self, generation: int) -> None:
-        """Learn from workers of this generation, and of no older one (Note [Generations])."""
-        if generation > self._generation:
-            self._generation = generation
-            self.forget()
+    def drop(self, path: bytes) -> None:
+        """Forget one address."""
+        entry = self._entries.pop(path, None)
+        if entry is not None:
+            entry.leave()
 
     # -- the answering side
 
@@ -135,32 +125,37 @@ class Learned:
             return None
         return entry
 
-    def answer(self, entry: Entry, head: Head, standing: bytes, user: bytes, connection: bytes, now: float) -> bytes:
+    def answer(self, entry: Entry, head: Head, user: bytes, lines: bytes, now: float) -> bytes:
         """Make the whole answer of what is in memory: ``entry.forms`` has something.
 
-        ``standing`` are the lines of every answer, ``connection`` is a whole line or empty.
+        ``lines`` are whole lines that every answer has.
         """
         selecting = head.selecting
         if not selecting:
-            form = entry.forms[codings.IDENTITY]
+            form = entry.plain
         elif len(selecting) == 1 and selecting[0][0] == b"accept-encoding":
-            form = entry.best(self._orders.get(selecting[0][1]) or self._order(selecting[0][1]))
+            form = entry.plain
+            for coding in self._orders.get(selecting[0][1]) or self._order(selecting[0][1]):
+                if coding in entry.forms:
+                    form = entry.forms[coding]
+                    break
         else:
-            return self._selected(entry, head, standing, user, connection, now)
-        lines = entry.private if user else entry.public
+            return self._selected(entry, head, user, lines, now)
         body = b"" if head.method == b"HEAD" else form.body
-        return b"".join((form.head, standing, lines, connection, b"\r\n", body))
+        return b"".join((form.head, entry.private if user else entry.public, lines, b"\r\n", body))
 
-    def _selected(
-        self, entry: Entry, head: Head, standing: bytes, user: bytes, connection: bytes, now: float
-    ) -> bytes:
+    def _selected(self, entry: Entry, head: Head, user: bytes, lines: bytes, now: float) -> bytes:
         """Answer a request with conditions, or for a part of the file: parts are those of the plain form."""
-        accept = b",".join([value for name, value in head.selecting if name == b"accept-encoding"])
         ranged = any(name == b"range" for name, _ in head.selecting)
-        form = entry.best((codings.IDENTITY,) if ranged else self._order(accept))
+        form = entry.plain if ranged else self._best(entry, head)
         first, body = form.selected(head, now)
-        lines = entry.private if user else entry.public
-        return b"".join((first, standing, lines, connection, b"\r\n", b"" if head.method == b"HEAD" else body))
+        caching = entry.private if user else entry.public
+        return b"".join((first, caching, lines, b"\r\n", b"" if head.method == b"HEAD" else body))
+
+    def _best(self, entry: Entry, head: Head) -> Form:
+        accept = b",".join([value for name, value in head.selecting if name == b"accept-encoding"])
+        order = self._orders.get(accept) or self._order(accept)
+        return next((entry.forms[coding] for coding in order if coding in entry.forms), entry.plain)
 
     def _order(self, accept: bytes) -> tuple[bytes, ...]:
         found = codings.order(accept) or (codings.IDENTITY,)
@@ -170,8 +165,8 @@ class Learned:
 
     def _look(self, path: bytes, entry: Entry, now: float) -> bool:
         """See whether a file is still what it was, and forget it otherwise."""
-        if self._identity(entry.path) != entry.identity:
-            self._drop(path)
+        if self._identity(entry.named.path) != entry.identity:
+            self.drop(path)
             return False
         entry.look_at = now + LOOK
         self._entries.move_to_end(path)
@@ -182,7 +177,7 @@ class Learned:
             self._fetch(entry)
         return True
 
-    def _identity(self, path: str) -> Identity | None:
+    def _identity(self, path: bytes) -> Identity | None:
         try:
             found = self._stat(path)
         except OSError:
@@ -191,15 +186,12 @@ class Learned:
 
     # -- the learning side
 
-    def placed(self, path: bytes) -> bool:
-        """Tell whether a path is one of Trac's static files'."""
-        return self._place.match(path) is not None
-
-    def learn(self, head: Head, admission: Admission, named: Named, fields: list[Field], generation: int = 0) -> None:
-        """Learn from an answer of 200 to GET in which a worker has named a file (Note [Who teaches])."""
+    def learn(self, head: Head, admission: Admission, file: bytes, fields: list[Field]) -> None:
+        """Learn from an answer of 200 in which a worker has named a file (Note [Who teaches])."""
         path = head.path
-        if head.method != b"GET" or not self.placed(path) or generation < self._generation or path in self._fickle:
+        if head.method != b"GET" or self._place.match(path) is None or path in self._fickle:
             return
+        named = Named.read(file)
         if len(head.target) != len(path):
             known = self._entries.get(path)
             if known is not None:
@@ -212,10 +204,10 @@ class Learned:
 
     def _compare(self, path: bytes, known: Entry, named: Named) -> None:
         """See whether a query makes a difference (Note [Queries])."""
-        if known.path == named.path:
+        if known.named.path == named.path:
             known.any_query = True
         else:
-            self._drop(path)
+            self.drop(path)
             self._fickle[path] = None
             if len(self._fickle) > FICKLE:
                 self._fickle.popitem(last=False)
@@ -223,19 +215,16 @@ class Learned:
     def _remember(self, path: bytes, named: Named, fields: list[Field]) -> None:
         kept = shared(fields)
         identity = self._identity(named.path)
-        if kept is None or identity is None or identity[2:4] != (named.size, named.mtime_ns):
+        if kept is None or identity is None:
             return
-        self._drop(path)
-        entry = Entry(named.path, identity, named.etag, kept, self._freshness.lines(path, kept))
+        if identity[:4] != (named.device, named.inode, named.size, named.changed):
+            return
+        self.drop(path)
+        entry = Entry(named, identity, kept, self._freshness.lines(path, kept))
         self._entries[path] = entry
         if len(self._entries) > self._settings.entries:
-            self._drop(next(iter(self._entries)))
+            self.drop(next(iter(self._entries)))
         self._fetch(entry)
-
-    def _drop(self, path: bytes) -> None:
-        entry = self._entries.pop(path, None)
-        if entry is not None:
-            entry.leave()
 
     # -- memory
 
@@ -245,7 +234,7 @@ class Learned:
         if key in self._files:
             entry.put(self._files[key])
         elif self._load is not None and entry.identity[2] <= min(self._settings.largest, self._settings.memory):
-            self._load(entry.path, entry.identity, entry.compress, partial(self._loaded, entry))
+            self._load(entry.named.path, entry.identity, entry.compress, partial(self._loaded, entry))
 
     def _loaded(self, entry: Entry, loaded: Loaded | None) -> None:
         key = entry.identity, entry.compress
@@ -268,6 +257,6 @@ class Learned:
 
 def impersonal(head: Head, admission: Admission) -> bool:
     """Tell whether a request could be anybody's."""
-    if admission.user or head.authorization is not None or admission.origin.certified_user:
+    if admission.user or head.authorization is not None:
         return False
     return all(line.partition(b":")[0].lower() in _IMPERSONAL for line in head.lines)
