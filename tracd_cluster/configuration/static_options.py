@@ -14,6 +14,6 @@ STATIC: tuple[Option, ...] = (
     ),
     Option(
         names=("--static-max-age",), group="static files", read=values.lasting, metavar="SECONDS", default=0,
-        shown="not said", help="how long browsers may use a static file without asking; a year if its name has a hash",
+        shown="not said", help="how long browsers need not ask again for one; a year if its name has a hash",
     ),
 )  # fmt: skip
