@@ -45,8 +45,8 @@ def test_the_log_says_where_a_hung_request_stood(cluster: ClusterProcess, path: 
     assert f"worker 1: GET {path}?x=1, user ines [" in log
     assert re.search(rf"worker 1: +File \".*{stands_at}", log, re.MULTILINE)
     killed = re.search(
-        rf"worker 1 \(generation 1, pid {old}\) was killed because GET {re.escape(path)}\?x=1, user ines \[[0-9a-f]{8}-[0-9a-f]+\] took longer "
-        r"than 1 s; replaced; its last words:\n.*most recent call first", log
+        rf"worker 1 \(generation 1, pid {old}\) was killed because GET {re.escape(path)}\?x=1, user ines "
+        r"\[[0-9a-f]{8}-[0-9a-f]+\] took longer than 1 s; replaced; its last words:\n.*most recent call first", log
     )  # fmt: skip
     assert killed, log
     assert log.index("most recent call first") < killed.start(), "the stack comes first"
