@@ -18,7 +18,9 @@ YEAR = 31_536_000
 _HASH = re.compile(rb"[.-][0-9a-f]{8,}(?:\.[^/]*)?\Z")
 """A name that is another one when its content is: ``site.0a1b2c3d.css``, ``site-0a1b2c3d4e.min.js``."""
 
-_OURS = HOP_BY_HOP | {b"accept-ranges", b"content-length", b"date", b"server", b"set-cookie", b"set-cookie2"}
+_OURS = HOP_BY_HOP | {
+    b"accept-ranges", b"content-length", b"date", b"server", b"set-cookie", b"set-cookie2", b"x-request-id",
+}  # fmt: skip
 """Fields that are the front's to write, or meant for one client."""
 _CACHING = frozenset((b"cache-control", b"expires", b"pragma"))
 

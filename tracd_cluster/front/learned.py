@@ -46,7 +46,7 @@ _IMPERSONAL = frozenset(
         b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"cache-control", b"dnt", b"host",
         b"if-modified-since", b"if-none-match", b"if-range", b"origin", b"pragma", b"priority", b"range", b"referer",
         b"save-data", b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"sec-fetch-dest", b"sec-fetch-mode",
-        b"sec-fetch-site", b"sec-fetch-user", b"sec-gpc", b"upgrade-insecure-requests", b"user-agent",
+        b"sec-fetch-site", b"sec-fetch-user", b"sec-gpc", b"upgrade-insecure-requests", b"user-agent", b"x-request-id",
     )
 )  # fmt: skip
 """Fields that say nothing of who sends them."""
