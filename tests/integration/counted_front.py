@@ -105,10 +105,8 @@ def main() -> None:
     for number in (1, 2):
         lanes.append(fork_worker(lanes))
         balancer.add(Lane(lanes[-1], f"worker {number}", lambda lane, why: None, reactor, balancer))
-    if static:
-        front.learned.answer = Counter(front.learned.answer, requests).count  # type: ignore[method-assign]
-    else:
-        balancer.release = Counter(balancer.release, requests).count  # type: ignore[method-assign]
+    room, name = (front.learned, "answer") if static else (balancer, "release")
+    setattr(room, name, Counter(getattr(room, name), requests).count)
     front.privilegedStartService()
     front.startService()
     print("ready", flush=True)  # noqa: T201

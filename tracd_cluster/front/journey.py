@@ -253,9 +253,11 @@ class Journey:
         out = front.learned.answer(entry, self.head, user, lines, front.now)
         record.by, record.status, record.sent = "memory", int(out[9:12]), len(out)
         self.ended = True
-        # A client that asks for much and reads nothing gets no more into our memory.
-        if self._flow.put(out, None):
+        if not client.paused:
+            client.write(out)
             self._leave()
+        else:  # requests behind this one wait until its client has read it
+            self._flow.put(out, None)
         return True
 
     def _file_sent(self, whole: bool) -> None:

@@ -140,7 +140,11 @@ def _steer(sorted_: RequestFields, key: bytes, value: bytes) -> None:
             raise ClientFault(400, "There is more than one Host field.")
         sorted_.host = value
     elif key == b"connection":
-        sorted_.connection += tuple(word.strip(b" \t") for word in value.lower().split(b","))
+        value = value.lower()
+        if value in _CONNECTION_WORDS:
+            sorted_.connection += (value,)
+        else:
+            sorted_.connection += tuple(word.strip(b" \t") for word in value.split(b","))
     elif key == b"content-length":
         sorted_.length = int(value)
     elif key == b"expect":
