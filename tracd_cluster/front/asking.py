@@ -55,6 +55,11 @@ class Asking:
         self._question = None
         self._next()
 
+    def refused(self, path: bytes) -> None:
+        """Go on, after one that no worker was asked: it may be wanted again at once."""
+        self._asked.pop(path, None)
+        self.ended()
+
     def forget(self) -> None:
         """Let everything be asked for again: workers may have another answer."""
         self._asked.clear()
@@ -98,7 +103,7 @@ class Question:
         try:
             lane = self._front.balancer.claim(self)
         except LineFault:
-            self._asking.ended()
+            self._asking.refused(self._head.path)
         else:
             if lane is not None:
                 self.lane_given(lane)
@@ -114,7 +119,7 @@ class Question:
 
     def line_failed(self, error: TracdClusterError) -> None:
         """Leave it: a browser will ask again."""
-        self._asking.ended()
+        self._asking.refused(self._head.path)
 
     def told(self) -> tuple[str, str, str, float]:
         """Say what its worker is asked."""

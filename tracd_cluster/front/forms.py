@@ -96,8 +96,9 @@ class Form:
 class Entry:
     """What is known of one address: its file, and while that is in memory, its ``forms`` by their coding.
 
-    ``look_at`` is when the file is looked at again, ``load_at`` when it may be read again. ``any_query`` says that a
-    query makes no difference. ``public`` and ``private`` are lines for who has not signed in, and for who has.
+    ``look_at`` is when the file is looked at again, ``load_at`` when it may be read again if it is not in memory, 0
+    before it was looked at. ``any_query`` says that a query makes no difference. ``public`` and ``private`` are lines
+    for who has not signed in, and for who has.
     """
 
     __slots__ = (

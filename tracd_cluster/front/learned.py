@@ -36,7 +36,7 @@ LOOK = 1.0
 """Seconds for which a file is taken to be as it was."""
 
 LOAD_AGAIN = 60.0
-"""Seconds after which a file that had to leave memory may come back: not to compress in circles what does not fit."""
+"""Seconds between two times that a file comes back into memory: not to compress in circles what does not fit."""
 
 FICKLE = 1000
 """Paths remembered for having other files with other queries."""
@@ -87,7 +87,9 @@ class Learned:
     def __repr__(self) -> str:
         return f"<Learned {len(self._entries)} addresses, {len(self._files)} files of {self.size} bytes>"
 
-    def __len__(self) -> int:
+    @property
+    def addresses(self) -> int:
+        """How many addresses are known."""
         return len(self._entries)
 
     # -- the operator's side
@@ -173,8 +175,9 @@ class Learned:
         if entry.loaded is not None:
             self._files.move_to_end((entry.identity, entry.compress))
         elif now >= entry.load_at:
-            entry.load_at = now + LOAD_AGAIN
-            self._fetch(entry)
+            again, entry.load_at = entry.load_at, now + LOAD_AGAIN
+            if again:
+                self._fetch(entry)
         return True
 
     def _identity(self, path: bytes) -> Identity | None:
