@@ -148,7 +148,7 @@ def test_every_size_comes_whole(site: Site, secure: bool, size: int) -> None:
 
 
 def test_head_says_what_get_says(site: Site) -> None:
-    """But for the time, the request's name, and the visitor's cookie."""
+    """But for what is each request's own."""
     own = ("date", "set-cookie", "x-request-id")
     said = []
     for method in ("GET", "HEAD"):

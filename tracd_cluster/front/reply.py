@@ -85,8 +85,8 @@ class Reply:
     def begin_file(self, selected: Selected, fields: list[Field], standing: Standing, draining: bool) -> bytes:
         """Make the head of an answer whose body is what was selected of a file."""
         self.begun = True
-        reason = HTTPStatus(selected.status).phrase.encode("ascii")
         self.status = selected.status
+        reason = HTTPStatus(selected.status).phrase.encode("ascii")
         connection = b"%b%bX-Request-ID: %b\r\n" % (
             self.connection_line(draining), standing.lasting, self._request_id,
         )  # fmt: skip

@@ -40,6 +40,8 @@ class Wire:
 
     def leave(self) -> None:
         """Let the client close."""
+        if self.producer is not None:
+            self.producer.stopProducing()
         self.connection.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
 
     def take(self) -> bytes:
