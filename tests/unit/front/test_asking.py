@@ -124,16 +124,16 @@ def test_a_full_line_is_not_made_longer(tmp_path: Path) -> None:
 
 def test_a_question_leaves_the_line_like_anybody(static: StaticFront) -> None:
     """When its time is up, or when nobody serves any more."""
-    for refuse in (
-        lambda: static.pass_time(static.front.queue_timeout + 1),
-        lambda: static.front.balancer.refuse_all(NobodyServing("it ends")),
-    ):
+    for nobody in (False, True):
         Wire(static.front).feed(get(fields=COOKIE))
         Wire(static.front).feed(get(b"/wiki"))
         static.lane.say(static.named())
         assert 1 == static.front.balancer.waiting
         static.front.balancer.withdraw(static.lane)
-        refuse()
+        if nobody:
+            static.front.balancer.refuse_all(NobodyServing("it ends"))
+        else:
+            static.pass_time(static.front.queue_timeout + 1)
         assert 0 == static.front.balancer.waiting
         assert "None" in repr(static.asking)
         static.lane = FakeLane(static.front)
