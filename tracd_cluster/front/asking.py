@@ -55,8 +55,8 @@ class Asking:
         self._question = None
         self._next()
 
-    def refused(self, path: bytes) -> None:
-        """Go on, after one that no worker was asked: it may be wanted again at once."""
+    def open_again(self, path: bytes) -> None:
+        """Go on, after one that may be wanted again at once: no worker was asked, or its answer was of use."""
         self._asked.pop(path, None)
         self.ended()
 
@@ -103,7 +103,7 @@ class Question:
         try:
             lane = self._front.balancer.claim(self)
         except LineFault:
-            self._asking.refused(self._head.path)
+            self._asking.open_again(self._head.path)
         else:
             if lane is not None:
                 self.lane_given(lane)
@@ -119,7 +119,7 @@ class Question:
 
     def line_failed(self, error: TracdClusterError) -> None:
         """Leave it: a browser will ask again."""
-        self._asking.refused(self._head.path)
+        self._asking.open_again(self._head.path)
 
     def told(self) -> tuple[str, str, str, float]:
         """Say what its worker is asked."""
@@ -133,7 +133,11 @@ class Question:
         self._lane = None
         self._front.abandoned.pop(self, None)
         if reader.status == 200 and reader.file:
-            self._front.learned.learn(self._head, Admission(self._origin), reader.file, reader.fields)
+            learned = self._front.learned
+            learned.learn(self._head, Admission(self._origin), reader.file, reader.fields)
+            if learned.knows(self._head.path):
+                self._asking.open_again(self._head.path)
+                return
         self._asking.ended()
 
     def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:

@@ -87,6 +87,10 @@ class Learned:
     def __repr__(self) -> str:
         return f"<Learned {len(self._entries)} addresses, {len(self._files)} files of {self.size} bytes>"
 
+    def knows(self, path: bytes) -> bool:
+        """Tell whether an address is known."""
+        return path in self._entries
+
     @property
     def addresses(self) -> int:
         """How many addresses are known."""

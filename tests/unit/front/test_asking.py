@@ -156,3 +156,16 @@ def test_no_host_no_matter(static: StaticFront) -> None:
     assert b"Host" not in static.lane.heads[1]
     static.lane.say(static.named())
     assert 1 == static.learned.addresses
+
+
+def test_a_file_that_has_changed_is_asked_for_again_at_once(static: StaticFront) -> None:
+    """The last question was of use, so the next one will be."""
+    for number in (1, 2, 3):
+        static.put(CSS * number)
+        static.pass_time(1)
+        wire = Wire(static.front).feed(get(fields=COOKIE))
+        static.lane.say(static.named())
+        static.lane.say(static.named())
+        assert CSS * number == parts(wire.take())[2]
+        assert 2 * number == static.asked
+        assert 1 == static.learned.addresses
