@@ -46,7 +46,7 @@ integration: $(VENV)/dev
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration
 
 bench: $(VENV)/bench
-	@.ci/tools git nginx wrk openssl
+	@.ci/tools git nginx wrk openssl haproxy apache2 caddy
 	$(BIN)/python -m tests.bench $(BENCH)
 
 clean:
