@@ -26,7 +26,6 @@ LARGE = 30_000_000
 CSS = "/chrome/common/css/trac.css"
 BIG = "/chrome/site/big.bin"
 ATTACHMENT = "/raw-attachment/ticket/1/depths.bin"
-ADMIN = ("-u", "admin:harbour")
 
 
 def noise(size: int, seed: int) -> bytes:
@@ -55,6 +54,11 @@ class Site:
         self.https_port = free_port()
         passwords = ["--basic-auth", f"*,{env / 'users.htpasswd'},harbour"]
         self.cluster = start("--https-port", str(self.https_port), *pair, *passwords, "--workers", "1", "-s", str(env))
+
+        jar = str(folder / "cookies")
+        self.admin = ("-b", jar)
+        """What makes curl somebody who may see everything."""
+        self.curl("/login", "-u", "admin:harbour", "-c", jar)
 
     def put(self, name: str, data: bytes) -> Path:
         """Put a file among the site's."""
@@ -191,7 +195,7 @@ def test_an_attachment_comes_whole_to_who_may_see_it_and_to_nobody_else(site: Si
     """Trac is asked each time; only the sending is the front's."""
     etag = ""
     for _ in range(3):
-        head, body = site.curl(ATTACHMENT, *ADMIN)
+        head, body = site.curl(ATTACHMENT, *site.admin)
         assert head.startswith("HTTP/1.1 200")
         assert "Content-Disposition: attachment" in head
         assert site.depths == body
@@ -200,7 +204,7 @@ def test_an_attachment_comes_whole_to_who_may_see_it_and_to_nobody_else(site: Si
             head, body = site.curl(ATTACHMENT, *options)
             assert head.startswith("HTTP/1.1 403"), options
             assert site.depths[:10] not in body
-    assert site.curl(ATTACHMENT, *ADMIN, "-H", f"If-None-Match: {etag}")[0].startswith("HTTP/1.1 304")
+    assert site.curl(ATTACHMENT, *site.admin, "-H", f"If-None-Match: {etag}")[0].startswith("HTTP/1.1 304")
 
 
 # -- parts
@@ -214,18 +218,18 @@ def test_parts_come_as_asked(site: Site) -> None:
         ("-5", site.depths[-5:], "bytes 4999995-4999999/5000000"),
         ("1000000-3000000", site.depths[1_000_000:3_000_001], "bytes 1000000-3000000/5000000"),
     ):
-        head, body = site.curl(ATTACHMENT, *ADMIN, "-r", asked)
+        head, body = site.curl(ATTACHMENT, *site.admin, "-r", asked)
         assert head.startswith("HTTP/1.1 206 Partial Content")
         assert f"Content-Range: {said}\r\n" in head + "\r\n"
         assert expected == body
-    head, body = site.curl(ATTACHMENT, *ADMIN, "-r", "5000000-")
+    head, body = site.curl(ATTACHMENT, *site.admin, "-r", "5000000-")
     assert head.startswith("HTTP/1.1 416")
     assert "Content-Range: bytes */5000000" in head
 
 
 def test_several_parts_come_in_one_answer(site: Site) -> None:
     """Small ones and one that is sent on its own."""
-    head, body = site.curl(ATTACHMENT, *ADMIN, "-r", "0-9,1000000-2999999,-7")
+    head, body = site.curl(ATTACHMENT, *site.admin, "-r", "0-9,1000000-2999999,-7")
     assert head.startswith("HTTP/1.1 206")
     message = email.message_from_bytes(head.partition("\r\n")[2].encode() + b"\r\n\r\n" + body)
     assert f"Content-Length: {len(body)}\r\n" in head
