@@ -230,7 +230,8 @@ def main() -> int:
         say("interrupted")
         return 130
     finally:
-        if any((bench.run.samples, bench.run.starts, bench.run.fronts, bench.run.logins, bench.run.tls, bench.run.downloads)):
+        run = bench.run
+        if any((run.samples, run.starts, run.fronts, run.logins, run.tls, run.downloads)):
             save(bench.run)
     print(markdown(bench.run))
     return 0
