@@ -30,6 +30,8 @@ from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.named import NO_FILES, FileChanged, Named
 from tracd_cluster.front.ranges import Piece, Selected, conditions, select
+from tracd_cluster.front.record import Record
+from tracd_cluster.front.reply import Reply
 from tracd_cluster.rewrite.headers import Field
 from tracd_cluster.upstream.framing import AnswerReader
 
@@ -57,14 +59,16 @@ Done = Callable[[bool], None]
 class Sending:
     """Sends what a request gets of a file.
 
-    Lifetime. The descriptor is open from the start to ``done``, which is told once whether all was sent, or to
-    ``drop``, after which nothing is told.
+    Lifetime. The descriptor is open from the start until ``done``, which is told once whether all was sent, or until
+    the transport has gone, after which nothing is told.
     """
 
-    __slots__ = ("_asked", "_client", "_done", "_fd", "_front", "_named", "_pieces", "_socket", "fields", "selected")
+    __slots__ = (
+        "_asked", "_client", "_done", "_fd", "_front", "_named", "_pieces", "_record", "_socket", "fields", "selected",
+    )  # fmt: skip
 
     def __init__(
-        self, front: Front, client: Client, head: Head, named: Named, fields: list[Field], done: Done
+        self, front: Front, client: Client, head: Head, record: Record, named: Named, fields: list[Field], done: Done
     ) -> None:
         """Decide what the request gets, and open the file if it gets any of it.
 
@@ -72,6 +76,7 @@ class Sending:
         """
         self._front = front
         self._client = client
+        self._record = record
         self._named = named
         self._done: Done | None = done
         self._asked = False
@@ -85,27 +90,22 @@ class Sending:
         handle = getattr(client.transport, "getHandle", None)
         self._socket: int = handle().fileno() if handle is not None and hasattr(os, "sendfile") else -1
 
-    def begin(self, head: bytes) -> None:
+    def begin(self, reply: Reply) -> None:
         """Send the head, and with it a file that is small; else go on as the client takes it."""
-        self._pieces.appendleft(head)
+        client, front = self._client, self._front
+        client.deadline = front.now + front.body_timeout
+        self._pieces.appendleft(reply.begin_file(self.selected, self.fields, client.standing, front.draining))
         try:
-            self._client.write(self._read())
+            self._write(self._read())
         except (OSError, FileChanged):
             self._end(False)
             return
-        if not self._pieces and not self._client.paused:
+        if not self._pieces and not client.paused:
             self._end(True)
             return
-        transport = self._client.transport
+        transport = client.transport
         transport.unregisterProducer()
         transport.registerProducer(self, False)
-
-    def drop(self) -> None:
-        """Close the file, and tell nobody: the client has gone."""
-        self._done = None
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
 
     # -- the transport's side
 
@@ -131,15 +131,18 @@ class Sending:
         client.transport.startWriting()
 
     def stopProducing(self) -> None:  # noqa: N802
-        """Close the file: the transport has gone."""
-        self.drop()
+        """Close the file, and tell nobody: the client has gone."""
+        self._done = None
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     # -- inside
 
     def _send_piece(self) -> None:
         piece = self._pieces[0]
         if self._socket < 0 or isinstance(piece, bytes) or len(piece) <= TAIL:
-            self._client.write(self._read())
+            self._write(self._read())
             return
         self._named.check(self._fd)
         size = min(len(piece) - TAIL, SENDFILE_SIZE)
@@ -155,6 +158,11 @@ class Sending:
         if not sent:
             raise FileChanged("it has become shorter")
         self._pieces[0] = piece[sent:]
+        self._record.sent += sent
+
+    def _write(self, data: bytes) -> None:
+        self._record.sent += len(data)
+        self._client.write(data)
 
     def _read(self) -> bytes:
         """Read what is next, up to READ_SIZE; where sendfile serves, only what is beside it."""
@@ -191,19 +199,23 @@ class Sending:
 
     def _end(self, whole: bool) -> None:
         done = self._done
-        self.drop()
+        self.stopProducing()
         if done is not None:
             done(whole)
 
 
-def sending_of(front: Front, client: Client, head: Head, reader: AnswerReader, done: Done) -> Sending | None:
+def sending_of(front: Front, client: Client, record: Record, reader: AnswerReader, done: Done) -> Sending | None:
     """Give what sends the file that a worker has named.
 
-    None if it is not there as it was named: then ``head`` says to the next worker that it must send bytes. Raises
-    MalformedAnswer if one has not obeyed that.
+    None if it is not there as it was named: then the request's head says to the next worker that it must send bytes.
+    Raises MalformedAnswer if one has not obeyed that.
     """
+    head = record.head
+    assert head is not None
     try:
-        return Sending(front, client, head, Named.read(reader.file), reader.fields, done)
+        sending = Sending(front, client, head, record, Named.read(reader.file), reader.fields, done)
+        record.by = "file"
+        return sending
     except (OSError, FileChanged, ValueError) as error:
         if NO_FILES in head.lines:
             raise MalformedAnswer("a file was named where its bytes were asked for") from error

@@ -40,6 +40,8 @@ class Wire:
 
     def leave(self) -> None:
         """Let the client close."""
+        if self.producer is not None:
+            self.producer.stopProducing()
         self.connection.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
 
     def take(self) -> bytes:
@@ -170,7 +172,9 @@ def make_front(**settings: Any) -> tuple[Front, Clock]:
     clock = Clock()
     clock.advance(1_000_000)
     balancer = Balancer(values["queue"])
-    return Front(FrontSettings(**values), 30.0, balancer, clock), clock
+    front = Front(FrontSettings(**values), 30.0, balancer, clock)
+    front.id_prefix = b"7"
+    return front, clock
 
 
 def statuses(sent: bytes) -> list[int]:
