@@ -147,8 +147,8 @@ def test_every_size_comes_whole(site: Site, secure: bool, size: int) -> None:
 
 
 def test_head_says_what_get_says(site: Site) -> None:
-    """But for the time, and the visitor's cookie."""
-    own = ("date", "set-cookie")
+    """But for what is each request's own."""
+    own = ("date", "set-cookie", "x-request-id")
     said = []
     for method in ("GET", "HEAD"):
         with site.download(CSS, method=method) as css:
