@@ -103,6 +103,13 @@ def vanishing(environ: dict[str, Any], start_response: StartResponse) -> Iterabl
     return environ["wsgi.file_wrapper"](file)  # type: ignore[no-any-return]
 
 
+def file(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with the file that the query names."""
+    found = open(environ["QUERY_STRING"], "rb")  # noqa: SIM115 - the server closes it
+    start_response("200 OK", [("Content-Length", str(os.fstat(found.fileno()).st_size))])
+    return environ["wsgi.file_wrapper"](found)  # type: ignore[no-any-return]
+
+
 LEAKED: list[bytes] = []
 
 DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
@@ -118,4 +125,5 @@ DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
     "die": die,
     "stream": stream,
     "vanishing": vanishing,
+    "file": file,
 }

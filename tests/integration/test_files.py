@@ -5,9 +5,11 @@ from __future__ import annotations
 import email
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import psutil
 import pytest
 
 from tests.certificates import ca_file, chain_of, issue, key_of, put
+from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
 from tests.integration.downloads import Download
 from tests.integration.foreign import Teller
@@ -358,6 +361,49 @@ def test_a_client_that_leaves_or_stalls_holds_no_worker_and_no_file(site: Site, 
     wait_until(lambda: len(site.descriptors()) == 1, 5, "the end of three files")
     assert data == downloads[3].body()
     downloads[3].close()
+
+
+def clients(cluster: ClusterProcess) -> int:
+    """Count the connections of clients."""
+    found = psutil.Process(cluster.front_pid).net_connections("tcp")
+    return sum(each.laddr.port == cluster.port and each.status == psutil.CONN_ESTABLISHED for each in found)
+
+
+@pytest.mark.parametrize("kind", ["file", "page"])
+def test_a_slow_client_is_not_taken_for_one_that_has_stopped(
+    start_cluster: StartCluster, tmp_path: Path, kind: str
+) -> None:
+    """The kernel keeps megabytes for it, so it can be long until there is room for more; one that stops is cut off."""
+    (tmp_path / "file").write_bytes(noise(LARGE, 13))
+    application = ("--application", "tests.integration.apps:misbehaving")
+    cluster = start_cluster("--workers", "1", "--body-timeout", "1", *application)
+    pace = threading.Event()
+    path = f"/file?{tmp_path / 'file'}" if kind == "file" else "/stream"
+    with Download(cluster.port, path) as slow:
+        for _ in range(30):
+            assert 20_000 == len(slow.take(20_000))
+            pace.wait(0.1)
+        assert 1 == clients(cluster)
+        wait_until(lambda: not clients(cluster), 10, "the end of the connection")
+
+
+def test_a_stop_waits_for_a_download(start_cluster: StartCluster, tmp_path: Path) -> None:
+    """Until it is whole; then everything goes."""
+    data = noise(LARGE, 14)
+    (tmp_path / "file").write_bytes(data)
+    cluster = start_cluster("--workers", "1", "--application", "tests.integration.apps:misbehaving")
+    with Download(cluster.port, f"/file?{tmp_path / 'file'}") as download:
+        start = download.take(100_000)
+        cluster.tree.signal(signal.SIGTERM)
+        wait_until(lambda: not accepts(cluster.port), 10, "the end of the port")
+        assert data == start + download.take(LARGE - 100_000)
+    assert cluster.wait_until_ended() in (0, -signal.SIGTERM)
+
+
+def accepts(port: int) -> bool:
+    """Tell whether anybody listens."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 # -- whom to believe

@@ -23,6 +23,9 @@ class Client(Origin, Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    def taking(self) -> bool:
+        """Give the client more time if it takes some of what was written, and tell whether it does."""
+
     def done(self, journey: Journey, keep: bool) -> None:
         """All of the answer has been written; ``keep`` the connection for more requests."""
 

@@ -302,7 +302,8 @@ class Journey:
     def timed_out(self) -> None:
         """Give up a client that does not read, or a worker that has run past the deadline."""
         if self._client.paused and not self._gone:
-            self._client.broken()
+            if not self._client.taking():
+                self._client.broken()
             return
         lane, self._lane = self._lane, None
         if lane is None:
