@@ -76,6 +76,7 @@ class FakeLane:
     def __init__(self, sock: socket.socket, name: str, lost: Callable[[Lane, str], None]) -> None:
         sock.close()
         self.name = name
+        self.generation = 0
         self.served = 0
         self.closed = False
         self.work: tuple[str, str, str, float] | None = None

@@ -99,6 +99,7 @@ class ForeignLane:
         self, name: str, site: Site, dial: Dial, owner: Owner, claims: Claims, clock: IReactorTime, rest: Rest
     ) -> None:
         self.name = name
+        self.generation = 0
         self.served = 0
         self._site = site
         self._dial = dial
