@@ -21,6 +21,7 @@ from tracd_cluster.errors import (
     AnswerTimeout,
     ClientFault,
     LineFault,
+    MalformedAnswer,
     TracdClusterError,
     WorkerFault,
     status_of,
@@ -33,6 +34,7 @@ from tracd_cluster.front.head import Head
 from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.record import LEFT, Record
 from tracd_cluster.front.reply import Reply
+from tracd_cluster.front.sending import sending_of
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -130,12 +132,14 @@ class Journey:
             self._admission.user = found
             self._claim()
 
-    def _claim(self) -> None:
-        """Claim a lane, or wait in line for one."""
-        self.queue_deadline = self._front.now + self._front.queue_timeout
-        self.since = self._front.clock()
+    def _claim(self, again: bool = False) -> None:
+        """Claim a lane, or wait in line for one; ``again`` at its head."""
+        balancer = self._front.balancer
+        if not again:
+            self.queue_deadline = self._front.now + self._front.queue_timeout
+            self.since = self._front.clock()
         try:
-            lane = self._front.balancer.claim(self)
+            lane = balancer.claim_first(self) if again else balancer.claim(self)
         except LineFault as error:
             self._answer_page(error)
         else:
@@ -184,6 +188,9 @@ class Journey:
             return
         self._client.deadline = self._front.now + self._limit
         pieces = reader.take()
+        if reader.file and reader.ended:
+            self._send_file(reader)
+            return
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
@@ -204,6 +211,29 @@ class Journey:
         if self._flow.resume(self._lane) and self.ended:
             self._leave()
 
+    def _send_file(self, reader: AnswerReader) -> None:
+        """Send the file that the worker has named, or have its bytes from a worker if it is not there any more."""
+        self._lane = None
+        now = self._front.clock()
+        self.record.worker_seconds += now - self.since
+        self.since = now
+        try:
+            sending = sending_of(self._front, self._client, self.record, reader, self._file_sent)
+        except MalformedAnswer as error:
+            self._answer_page(error)
+            return
+        if sending is None:
+            self._claim(again=True)
+        else:
+            sending.begin(self._reply)
+
+    def _file_sent(self, whole: bool) -> None:
+        if whole:
+            self.ended = True
+            self._leave()
+        else:
+            self._break_off()
+
     def _finish(self, out: bytes) -> None:
         self.ended = True
         self.record.sent += len(out)
@@ -217,16 +247,11 @@ class Journey:
     def _tell(self, whole: bool = True) -> None:
         """Tell of this request, now that it has ended, whoever wants to know; once."""
         record, recorders = self.record, self._front.recorders
-        if record.ended or not recorders:
-            return
-        record.ended = True
-        record.whole = whole
-        record.status = record.status or self._reply.status or LEFT
-        record.user = self._admission.user
-        record.received = self._body.size if self._body is not None else 0
-        record.total_seconds = self._front.clock() - record.arrived
-        for tell in recorders:
-            tell(record)
+        if recorders and not record.ended:
+            record.status = record.status or self._reply.status or LEFT
+            record.user = self._admission.user
+            record.received = self._body.size if self._body is not None else 0
+            record.end(self._front.clock(), whole, recorders)
 
     def _answer_page(self, error: TracdClusterError) -> None:
         """Answer with a page of the front's own."""
@@ -262,7 +287,7 @@ class Journey:
             return
         self._lost += written > 0
         if not answered and (written == 0 or (self.head.safe and self._lost < MOST_WORKERS)):
-            self._again()
+            self._claim(again=True)
         elif self._reply.begun:
             self._break_off()
         else:
@@ -273,21 +298,11 @@ class Journey:
                 )
             self._answer_page(error)
 
-    def _again(self) -> None:
-        try:
-            lane = self._front.balancer.claim_first(self)
-        except LineFault as error:
-            self._answer_page(error)
-        else:
-            if lane is not None:
-                self.lane_given(lane)
-            else:
-                self._client.deadline = self._front.never
-
     def timed_out(self) -> None:
         """Give up a client that does not read, or a worker that has run past the deadline."""
         if self._client.paused and not self._gone:
-            self._client.broken()
+            if not self._client.taking():
+                self._client.broken()
             return
         lane, self._lane = self._lane, None
         if lane is None:

@@ -95,6 +95,9 @@ class ForeignLane:
     ``name`` is the server's, for the log. ``served`` counts the exchanges that were answered.
     """
 
+    ours = False
+    """Its server is not believed what it names (framing.py)."""
+
     def __init__(
         self, name: str, site: Site, dial: Dial, owner: Owner, claims: Claims, clock: IReactorTime, rest: Rest
     ) -> None:
@@ -108,7 +111,7 @@ class ForeignLane:
         self._clock = clock
         self._rest = rest
         self._wire: Wire | None = None
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(self.ours)
         self._outward: Outward | None = None
         self._exchange: Exchange | None = None
         self._request = b""
@@ -145,7 +148,7 @@ class ForeignLane:
         self._exchange = exchange
         self._request = head + body.start() if body is not None else head
         self._written = 0
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(self.ours)
         self._reader.start(exchange.no_body)
         kept = self._wire
         rest = self._rest.until and self._rest.until - self._clock.seconds()
