@@ -1,0 +1,158 @@
+"""The drill: anything is changed, killed and replaced while people read and write, and no request is lost.
+
+    DRILL_ROUNDS=1 DRILL_GENERATIONS=12    what everybody runs
+    DRILL_ROUNDS=5 DRILL_GENERATIONS=200   make drill
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+import pytest
+
+from tests.integration.conftest import make_environment
+from tests.integration.drill.events import EVENTS
+from tests.integration.drill.leftovers import Inventory, files_left, memory_of, take_inventory
+from tests.integration.drill.site import LONG_PATH, SOON, Site, running_site
+from tests.integration.load import Load, Tally, assert_no_ticket_lost_or_doubled
+from tests.integration.slow_load import SlowLoad, assert_no_file_lost_or_doubled, content_of
+from tests.processes import wait_until
+
+ROUNDS = int(os.environ.get("DRILL_ROUNDS", "1"))
+KINDS = 7
+"""What a client of one load may do: readers, visitors, writers, sippers, and three things of drippers."""
+GENERATIONS = int(os.environ.get("DRILL_GENERATIONS", "12"))
+LONG_FILE = content_of("long", 900_000)
+"""More than what is on its way between two ends of a connection, and as much as the front takes from a worker."""
+GROWTH = 2 << 20
+"""Bytes by which a front may differ between its first generations and its last ones."""
+
+
+def tell(figures: str) -> None:
+    """Show figures to whoever runs the tests with -s."""
+    print(figures, flush=True)  # noqa: T201
+
+
+@pytest.fixture
+def small_env(tmp_path: Path) -> Path:
+    """An environment that warms quickly, with a long file to download."""
+    env = make_environment(tmp_path / "tidewatch", "--open", "--tickets", "12", "--pages", "10", "--commits", "0")
+    (env / "htdocs" / Path(LONG_PATH).name).write_bytes(LONG_FILE)
+    return env
+
+
+class MixedLoad:
+    """Everything that people do, by HTTP and by HTTPS at once, in one tally."""
+
+    def __init__(self, site: Site) -> None:
+        self.tally = Tally()
+        self._loads = []
+        for name, port, tls in (("", site.daemon.port, None), ("tls-", site.https_port, site.context)):
+            load = SlowLoad(port, tls=tls, name=name, tally=self.tally)
+            load.readers(2, "/wiki/WikiStart", "/chrome/common/css/trac.css").visitors(1, "/about").writers(1)
+            self._loads.append(load.sippers(1, LONG_PATH, LONG_FILE).drippers(1, "SandBox"))
+
+    def wait_for_everybody(self, before: Counter[str] | None = None) -> None:
+        """Wait until each kind of client has done something more since ``before``."""
+        since = before if before is not None else self.done()
+
+        def all_went_on() -> bool:
+            now = self.done()
+            return len(now) >= 2 * KINDS and all(now[kind] > since[kind] for kind in now)
+
+        try:
+            wait_until(all_went_on, SOON, "progress of everybody")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {dict(since)}, then {dict(self.done())}; {self.tally.failures}") from None
+
+    def done(self) -> Counter[str]:
+        """Count what has gone well so far, by kind of client."""
+        with self.tally.lock:
+            kinds = self.tally.done.copy()
+        # Forms are fetched once for each connection only.
+        return Counter({kind: count for kind, count in kinds.items() if not kind.endswith("form")})
+
+    def stop(self) -> Tally:
+        """End it all."""
+        for load in self._loads:
+            load.stop()
+        return self.tally
+
+
+def test_changes_of_all_kinds_lose_nothing(small_env: Path, tmp_path: Path) -> None:
+    """Everybody goes on, whatever happens: what was acknowledged is there once, and nothing is left over."""
+    with running_site(tmp_path, small_env) as site:
+        load = MixedLoad(site)
+        load.wait_for_everybody()
+        load.stop()
+        before = take_inventory(site)
+        load = MixedLoad(site)
+        load.wait_for_everybody()
+        for turn in range(ROUNDS):
+            for event in EVENTS:
+                began, done = monotonic(), load.done()
+                event(site, turn)
+                took = monotonic() - began
+                load.wait_for_everybody(done)
+                assert ([], 0) == (load.tally.failures, load.tally.refused), event.__name__
+                tell(f"{event.__name__}: {took:.1f} s, {monotonic() - began:.1f} s with everybody's requests")
+        tally = load.stop()
+        after = take_inventory(site)
+        report(tally, small_env, site, before, after)
+        assert [] == after.more_than(before)
+        site.daemon.stop()
+        assert [] == files_left(tmp_path / "temporary") + files_left(tmp_path / "runtime")
+
+
+def report(tally: Tally, env: Path, site: Site, before: Inventory, after: Inventory) -> None:
+    """Assert that nobody lost anything, and tell how much there was to lose."""
+    assert ([], 0) == (tally.failures, tally.refused)
+    tickets, files = assert_no_ticket_lost_or_doubled(env, tally), assert_no_file_lost_or_doubled(env, tally)
+    unknown = tally.unacknowledged()
+    # A worker that is killed takes one request with it at the most, and only that of somebody who writes.
+    assert [] == [came for came in unknown if came != "status 502"]
+    assert len(unknown) <= site.kills
+    tell(f"{tally.good} GETs, {tickets} tickets and {files} files acknowledged, {dict(tally.done)}")
+    tell(f"{len(unknown)} outcomes unknown after {site.kills} kills of workers; 0 failed, lost, doubled or refused")
+    for role in after.descriptors:
+        tell(f"descriptors of a {role}: {before.total(role)} before, {after.total(role)} after")
+
+
+def test_generations_leave_nothing_behind(small_env: Path, tmp_path: Path) -> None:
+    """After hundreds of generations the front has the memory, the descriptors and the processes that it had."""
+    with running_site(tmp_path, small_env) as site:
+        load = Load(site.daemon.port).readers(1, "/wiki/WikiStart").writers(1)
+        wait_until(lambda: load.tally.done["ticket"] > 20, SOON, "some load")
+        few = min(20, GENERATIONS // 4)
+        memory, counts, began = [], [], monotonic()
+        for number in range(GENERATIONS):
+            generation = site.generation()
+            if number % 10:
+                end = site.daemon.ask("restart")
+                assert 0 == end.status, end
+            else:
+                os.kill(site.daemon.pid, signal.SIGHUP)
+            site.rest_after(generation)
+            memory.append(memory_of(site.daemon.pid))
+            counts.append((site.daemon.descriptors(), len(site.daemon.tree.alive())))
+        seconds = monotonic() - began
+        tally = load.stop()
+        first, last = median(memory[few : 2 * few]), median(memory[-few:])
+        tell(f"{GENERATIONS} generations in {seconds:.0f} s; {tally.good} GETs, {tally.done['ticket']} tickets")
+        tell(f"front, resident: {first / 2**20:.2f} MB, then {last / 2**20:.2f} MB; all: {in_short(memory)}")
+        tell(f"descriptors and processes: {counts[few]}, then {counts[-1]}")
+        assert ([], 0, []) == (tally.failures, tally.refused, tally.unacknowledged())
+        assert_no_ticket_lost_or_doubled(small_env, tally)
+        assert last - first < GROWTH
+        assert counts[-1] <= max(counts[few : 2 * few])
+        site.daemon.stop()
+
+
+def in_short(memory: list[int]) -> str:
+    """Give every tenth of the figures, in MB."""
+    return " ".join(f"{each / 2**20:.1f}" for each in memory[:: max(1, len(memory) // 10)])
