@@ -114,7 +114,7 @@ class Load:
         with self._lock:
             if status == 200 and (b"</html>" in body or b"<html" not in body):
                 self.tally.good += 1
-                self.tally.done[f"{self.name}{kind}"] += 1
+                self.tally.done[f"{self.name} {kind}".strip()] += 1
             else:
                 self.tally.failures.append(f"{what}: {status}, {len(body)} bytes")
 
@@ -159,7 +159,7 @@ class Load:
         location = answer.getheader("Location") if answer.status == 303 else None
         with self._lock:
             tried[what] = location or f"status {answer.status}"
-            self.tally.done[f"{self.name}{kind}"] += location is not None
+            self.tally.done[f"{self.name} {kind}".strip()] += location is not None
         return location is not None
 
     @contextlib.contextmanager
@@ -197,6 +197,6 @@ def assert_no_ticket_lost_or_doubled(env: Path, tally: Tally) -> int:
     with contextlib.closing(sqlite3.connect(env / "db" / "trac.db")) as database:
         found = Counter(row[0] for row in database.execute("SELECT summary FROM ticket WHERE summary LIKE 'load %'"))
     acknowledged = {summary for summary, came in tally.tickets.items() if "/ticket/" in came}
-    assert set() == {summary for summary in acknowledged if found[summary] != 1}, "acknowledged, but not once there"
-    assert set() == {summary for summary, times in found.items() if times > 1}, "made twice"
+    assert [] == [summary for summary in acknowledged if found[summary] != 1], "acknowledged, but not once there"
+    assert [] == [summary for summary, times in found.items() if times > 1], "made twice"
     return len(acknowledged)

@@ -75,7 +75,7 @@ class SlowLoad(Load):
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     while not self._over.is_set():
                         serial += 1
-                        name = f"{self.name}drip{number}-{serial}"
+                        name = f"{self.name}-drip{number}-{serial}"
                         if serial % 2:
                             self._attach(connection, page, f"{name}.bin", *form)
                         else:
@@ -85,8 +85,8 @@ class SlowLoad(Load):
         content = content_of(name, UPLOAD)
         with self._lock:
             self.tally.uploads[name] = "no answer"
-        kind = f"multipart/form-data; boundary={BOUNDARY}"
-        answer = self._send(connection, f"/attachment/wiki/{page}", file_form(page, name, content, token), kind, cookies)
+        body, kind = file_form(page, name, content, token), f"multipart/form-data; boundary={BOUNDARY}"
+        answer = self._send(connection, f"/attachment/wiki/{page}", body, kind, cookies)
         if self._acknowledge(self.tally.uploads, name, answer, "attached"):
             path = f"/raw-attachment/wiki/{page}/{name}"
             try:
@@ -140,7 +140,7 @@ def assert_no_file_lost_or_doubled(env: Path, tally: Tally) -> int:
     with contextlib.closing(sqlite3.connect(env / "db" / "trac.db")) as database:
         found = Counter(database.execute(query, (NOTE,)))
     acknowledged = {(name, UPLOAD) for name, came in tally.uploads.items() if "/attachment/" in came}
-    assert set() == acknowledged - set(found), "acknowledged, but not there"
+    assert set() == acknowledged - set(found), "acknowledged, but not there, or not whole"
     # A second file of the same name gets another one from Trac.
     tried = {(name, UPLOAD) for name in tally.uploads}
     assert set() == set(found) - tried, "there, but under a name that nobody gave"

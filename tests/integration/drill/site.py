@@ -109,7 +109,8 @@ class Site:
 
     def rest_after(self, generation: int) -> dict[int, int]:
         """Wait until a later generation than this serves alone."""
-        wait_until(lambda: self.generation() > generation, SOON, f"a generation after {generation}:\n{self.daemon.log}")
+        what = f"a generation after {generation}:\n{self.daemon.log}"
+        wait_until(lambda: self.generation() > generation, SOON, what)
         return self.rest()
 
     # -- what clients see
@@ -179,11 +180,11 @@ def running_site(folder: Path, env: Path, variables: Mapping[str, str] | None = 
     own = {"TMPDIR": str(folder / "temporary"), "RUNTIME_DIRECTORY": str(folder / "runtime"), **(variables or {})}
     https = ["--https-port", str(port), "--certfile", str(folder / "site.pem")]
     options = ["-r", "--workers", str(WORKERS), "--control", "auto", "-s", str(env)]
-    # twistd's own daemon: tracd knows no daemon that has new workers for new code, and neither does tracd-cluster's -d.
+    # twistd's own daemon: with tracd-cluster's -d there is no -r, as with tracd's.
     program = (str(Path(sys.executable).with_name("twistd")), f"--pidfile={folder / 'pid'}", "tracd-cluster")
     with running(folder, *https, *options, environment=own, program=program, daemonize=False) as daemon:
         assert 0 == daemon.tree.wait(SOON), f"{daemon.output}\n{daemon.log}"
-        daemon.socket = wait_until(lambda: next((folder / "runtime").rglob("ctl.sock"), None), SOON, "a control socket")
+        [daemon.socket] = wait_until(lambda: list((folder / "runtime").rglob("ctl.sock")), SOON, "the control socket")
         daemon.wait_until_ready(WORKERS)
         wait_until(daemon.watches, SOON, "the watch over files")
         yield Site(daemon, env, folder, port)
