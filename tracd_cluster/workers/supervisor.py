@@ -77,7 +77,7 @@ class Supervisor(Service):
             def launch(generation: int, owner: Owner) -> RunningTemplate:
                 return TemplateProcess(reactor, self._settings, generation, owner)
 
-        self._performer = Performer(
+        self.performer = Performer(
             self.desired, self.table, self.lanes, balancer, launch, open_lanes, settings.threads, self
         )
         self._fatal: Callable[[str], None] | None = fatal
@@ -123,7 +123,7 @@ class Supervisor(Service):
     def take(self, settings: PoolSettings) -> None:
         """Have things as these settings say from now on; what is told to a template counts from the next one."""
         before, self._settings = self._settings, settings
-        self._performer.threads = settings.threads
+        self.performer.threads = settings.threads
         self.desired.start_timeout = settings.start_timeout
         self.desired.drain_timeout = settings.drain_timeout
         self.desired.leave_timeout = settings.leave_timeout
@@ -163,7 +163,7 @@ class Supervisor(Service):
             now = self._clock.seconds()
             self.chronicle.not_taken_over(template, fault, now)
             template.stop(now, now + self.desired.terminate_timeout, fault.text)
-            self._performer.quit(generation)
+            self.performer.quit(generation)
         else:
             template.get_ready(self._clock.seconds())
             template.said = ready
@@ -180,7 +180,7 @@ class Supervisor(Service):
         worker = self.table.workers[number, generation]
         worker.pid = pid
         if worker.life is Life.STOPPING:
-            self._performer.signal(worker, signal.SIGTERM)
+            self.performer.signal(worker, signal.SIGTERM)
         self._check_ready(worker)
         self._turn()
 
@@ -243,7 +243,7 @@ class Supervisor(Service):
             now = self._clock.seconds()
             worker.hung = True
             worker.stop(now, now + LAST_WORDS, why)
-            self._performer.ask_for_stack(worker)
+            self.performer.ask_for_stack(worker)
             self.lanes.request_lost(lane, why)
 
     def _lane_drained(self, lane: Lane) -> None:
@@ -292,7 +292,7 @@ class Supervisor(Service):
         finally:
             # What has been recorded is done, whatever became of the record after it: it will not be planned again.
             for step in recorded:
-                self._performer.perform(step)
+                self.performer.perform(step)
 
     def _set_timer(self, wake_at: float | None) -> None:
         if self._timer is not None:

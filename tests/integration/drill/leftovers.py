@@ -15,6 +15,9 @@ from tests.integration.cluster import TEMPLATE_TITLE, WORKER_TITLE
 from tests.integration.drill.site import SOON, Site
 from tests.processes import title, wait_until
 
+PATIENCE = 10.0
+"""Seconds in which what is ending has ended."""
+
 _NUMBER = re.compile(r"\d+")
 
 
@@ -36,13 +39,38 @@ class Inventory:
                 found.append(f"descriptors of the {role}: {dict(more)}")
         return found + sorted(self.files - before.files)
 
-    def total(self, role: str) -> int:
-        """Count what a process of this kind has open."""
-        return sum(self.descriptors[role].values())
+    def __str__(self) -> str:
+        totals = {role: sum(kinds.values()) for role, kinds in self.descriptors.items()}
+        opened = ", ".join(f"{count} descriptors of the {role}" for role, count in totals.items())
+        return f"{sum(self.processes.values())} processes, {opened}, {len(self.files)} files"
 
 
 def take_inventory(site: Site) -> Inventory:
-    """Wait until nobody is connected and one generation serves; count what there is."""
+    """Wait until there is the same at two looks: what asks for the status has just been connected itself."""
+    looks = [_look(site)]
+
+    def still() -> bool:
+        looks.append(_look(site))
+        return looks[-1] == looks[-2]
+
+    wait_until(still, SOON, "an inventory that stays the same")
+    return looks[-1]
+
+
+def leftovers(site: Site, before: Inventory) -> list[str]:
+    """Give what there is more of than there was, once it does not become less any more."""
+    found: list[str] = []
+
+    def nothing() -> bool:
+        found[:] = _look(site).more_than(before)
+        return not found
+
+    with contextlib.suppress(AssertionError):
+        wait_until(nothing, PATIENCE)
+    return found
+
+
+def _look(site: Site) -> Inventory:
     wait_until(lambda: site.report().get("connections") == 0, SOON, "the end of the last connection")
     site.rest()
     wait_until(site.daemon.watches, SOON, "the watch over files")
