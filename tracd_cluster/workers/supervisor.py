@@ -26,7 +26,7 @@ from tracd_cluster.workers.lanes import OpenLanes, expect_or_refuse
 from tracd_cluster.workers.performing import Performer
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.running import Launch, RunningTemplate
-from tracd_cluster.workers.steps import Desired, Step
+from tracd_cluster.workers.steps import Desired, Step, Wish
 from tracd_cluster.workers.table import Table
 from tracd_cluster.workers.template_process import Owner, TemplateProcess
 from tracd_cluster.workers.worker import Life, Worker, WorkerKey
@@ -119,6 +119,15 @@ class Supervisor(Service):
             raise ValueError(f"{count} workers cannot serve")
         self.desired.count = count
         self._turn()
+
+    def wish(self) -> Wish:
+        """Give how many workers are wanted now, for one who comes after us."""
+        return Wish(self.desired.count, self._settings.workers, self._settings.most_workers)
+
+    def inherit(self, wish: Wish) -> None:
+        """Go on with what was wished of one before us; where the settings are others than his, they count."""
+        if wish[1:] == self.wish()[1:] and wish.workers != self.desired.count:
+            self.scale(wish.workers)
 
     def take(self, settings: PoolSettings) -> None:
         """Have things as these settings say from now on; what is told to a template counts from the next one."""
