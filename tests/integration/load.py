@@ -67,10 +67,10 @@ class Load:
             self._start(self._read, paths[number % len(paths)], False)
         return self
 
-    def writers(self, count: int) -> Load:
-        """Add clients that make tickets with summaries nobody else uses."""
+    def writers(self, count: int, pause: float = 0.0) -> Load:
+        """Add clients that make tickets with summaries nobody else uses, after so many seconds of thinking each."""
         for number in range(count):
-            self._start(self._write, number)
+            self._start(self._write, number, pause)
         return self
 
     def stop(self) -> Tally:
@@ -93,7 +93,7 @@ class Load:
     # -- what a client does
 
     def _read(self, path: str, keep: bool = True) -> None:
-        kind = "kept" if keep else "new"
+        kind = f"{'kept' if keep else 'new'} {path}"
         while not self._over.is_set():
             with self._connection() as connection:
                 if connection is None:
@@ -118,7 +118,7 @@ class Load:
             else:
                 self.tally.failures.append(f"{what}: {status}, {len(body)} bytes")
 
-    def _write(self, number: int) -> None:
+    def _write(self, number: int, pause: float) -> None:
         serial = 0
         while not self._over.is_set():
             with self._connection() as connection:
@@ -130,6 +130,7 @@ class Load:
                     while not self._over.is_set():
                         serial += 1
                         self._make_ticket(connection, f"load {self.name}{number}-{serial}", *form)
+                        self._over.wait(pause)
 
     def _form(self, connection: http.client.HTTPConnection) -> tuple[str, str] | None:
         """Fetch an empty ticket; give its token and the cookies that go with it, if the connection may go on."""

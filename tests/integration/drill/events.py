@@ -13,18 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 from tests.certificates import issue
+from tests.integration.drill.people import People
 from tests.integration.drill.site import LONG_PATH, SOON, WORKERS, Site, live, save
 from tests.integration.load import TOKEN
 from tests.processes import wait_until
 
-KILLS = 4
+KILLS = 3
 
-Event = Callable[[Site, int], None]
+Event = Callable[[Site, People, int], None]
 """It is told the number of the round, so that what it changes is never what was there before."""
 
 
-def kill_workers(site: Site, turn: int) -> None:
-    """Kill -9 one worker after the other, whatever it does, each when the one before has been replaced."""
+def kill_workers(site: Site, people: People, turn: int) -> None:
+    """Kill -9 one worker after the other, whatever it does, each when the one before has been replaced.
+
+    And when whoever was with it has an answer: nobody's page is asked of a third worker.
+    """
     chance = random.Random(turn)
     for _ in range(KILLS):
         workers = site.rest()
@@ -32,6 +36,7 @@ def kill_workers(site: Site, turn: int) -> None:
         # Of a file that has begun to be answered nobody can send the rest, as nobody can for any other server.
         wait_until(lambda pid=pid: _stopped_elsewhere(site, pid), SOON, "a moment at which it sends no file")  # type: ignore[misc]
         kill_worker(site, pid)
+        people.all_go_on()
 
 
 def _stopped_elsewhere(site: Site, pid: int) -> bool:
@@ -51,7 +56,7 @@ def kill_worker(site: Site, pid: int) -> None:
     wait_until(lambda: pid not in site.rest().values(), SOON, f"another worker than {pid}")
 
 
-def kill_a_worker_at_a_post(site: Site, turn: int) -> None:
+def kill_a_worker_at_a_post(site: Site, people: People, turn: int) -> None:
     """Kill -9 a worker that has made a ticket and has not said so, then one that has not made it quite."""
     for when, there in (("after", 1), ("within", 0)):
         summary = f"load held {when} {turn}"
@@ -64,6 +69,7 @@ def kill_a_worker_at_a_post(site: Site, turn: int) -> None:
         with contextlib.closing(sqlite3.connect(site.env / "db" / "trac.db")) as database:
             rows = database.execute("SELECT COUNT(*) FROM ticket WHERE summary = ?", (summary,))
             assert (there,) == rows.fetchone()
+        people.all_go_on()
 
 
 def _hold(site: Site, form: dict[str, str]) -> int:
@@ -80,7 +86,7 @@ def _hold(site: Site, form: dict[str, str]) -> int:
         return connection.getresponse().status
 
 
-def kill_the_template(site: Site, turn: int) -> None:
+def kill_the_template(site: Site, people: People, turn: int) -> None:
     """Kill -9 the process that workers are forked from: another one, and workers of its own, follow."""
     old, generation = site.rest(), site.generation()
     os.kill(site.template(), signal.SIGKILL)
@@ -88,7 +94,7 @@ def kill_the_template(site: Site, turn: int) -> None:
     assert set() == set(old.values()) & set(new.values())
 
 
-def edit_a_plugin(site: Site, turn: int) -> None:
+def edit_a_plugin(site: Site, people: People, turn: int) -> None:
     """Save good code."""
     generation = site.generation()
     site.save_plugin(f"good {turn}")
@@ -96,7 +102,7 @@ def edit_a_plugin(site: Site, turn: int) -> None:
     site.rest_after(generation)
 
 
-def break_a_plugin_and_mend_it(site: Site, turn: int) -> None:
+def break_a_plugin_and_mend_it(site: Site, people: People, turn: int) -> None:
     """Save what is no code: nothing changes; then good code again."""
     serving, place = site.rest(), len(site.daemon.log)
     word = site.daemon.get("/drill/word").decode()
@@ -111,7 +117,7 @@ def break_a_plugin_and_mend_it(site: Site, turn: int) -> None:
     site.rest_after(generation)
 
 
-def edit_trac_ini(site: Site, turn: int) -> None:
+def edit_trac_ini(site: Site, people: People, turn: int) -> None:
     """Give the project another name: every page has it at the next request, then come new workers."""
     generation = site.generation()
     site.name_project(f"Tide {turn}")
@@ -119,7 +125,7 @@ def edit_trac_ini(site: Site, turn: int) -> None:
     site.rest_after(generation)
 
 
-def hang_up(site: Site, turn: int) -> None:
+def hang_up(site: Site, people: People, turn: int) -> None:
     """Send HUP."""
     old, generation = site.rest(), site.generation()
     os.kill(site.daemon.pid, signal.SIGHUP)
@@ -127,7 +133,7 @@ def hang_up(site: Site, turn: int) -> None:
     assert set() == set(old.values()) & set(new.values())
 
 
-def scale(site: Site, turn: int) -> None:
+def scale(site: Site, people: People, turn: int) -> None:
     """Have one worker, then four, then one, and at last as many as before."""
     for count in (1, 4, 1, WORKERS):
         done = site.daemon.ctl("scale", str(count))
@@ -135,7 +141,7 @@ def scale(site: Site, turn: int) -> None:
         assert count == len(site.rest())
 
 
-def restart(site: Site, turn: int) -> None:
+def restart(site: Site, people: People, turn: int) -> None:
     """Have new workers, as the operator asks for them."""
     old = site.rest()
     done = site.daemon.ctl("restart")
@@ -143,7 +149,7 @@ def restart(site: Site, turn: int) -> None:
     assert set() == set(old.values()) & set(site.rest().values())
 
 
-def upgrade(site: Site, turn: int) -> None:
+def upgrade(site: Site, people: People, turn: int) -> None:
     """Have another front in the place of this one."""
     front = site.daemon.pid
     old = site.rest()
@@ -154,7 +160,7 @@ def upgrade(site: Site, turn: int) -> None:
     wait_until(lambda: front not in {one.pid for one in site.daemon.tree.alive()}, SOON, "the end of the old front")
 
 
-def swap_the_certificate(site: Site, turn: int) -> None:
+def swap_the_certificate(site: Site, people: People, turn: int) -> None:
     """Put another certificate in the place of the one that is shown."""
     leaf = issue("localhost", "127.0.0.1", serial=turn + 1)
     new = site.save_certificate(leaf)

@@ -20,7 +20,7 @@ from tracd_cluster.operating.ctl import Unreachable
 
 WORKERS = 2
 LONG_PATH = "/chrome/site/long.bin"
-SOON = 30.0
+SOON = 60.0
 """Seconds in which every change is to be seen, on a machine that runs other tests as well."""
 
 PLUGIN = '''

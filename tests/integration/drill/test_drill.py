@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -18,17 +17,14 @@ import pytest
 from tests.integration.conftest import make_environment
 from tests.integration.drill.events import EVENTS
 from tests.integration.drill.leftovers import files_left, leftovers, memory_of, take_inventory
+from tests.integration.drill.people import LONG_FILE, THINKING, People
 from tests.integration.drill.site import LONG_PATH, SOON, Site, running_site
 from tests.integration.load import Load, Tally, assert_no_ticket_lost_or_doubled
-from tests.integration.slow_load import SlowLoad, assert_no_file_lost_or_doubled, content_of
+from tests.integration.slow_load import assert_no_file_lost_or_doubled
 from tests.processes import wait_until
 
 ROUNDS = int(os.environ.get("DRILL_ROUNDS", "1"))
-KINDS = 7
-"""What a client of one load may do: readers, visitors, writers, sippers, and three things of drippers."""
-GENERATIONS = int(os.environ.get("DRILL_GENERATIONS", "12"))
-LONG_FILE = content_of("long", 900_000)
-"""More than what is on its way between two ends of a connection, and as much as the front takes from a worker."""
+GENERATIONS = int(os.environ.get("DRILL_GENERATIONS", "10"))
 GROWTH = 2 << 20
 """Bytes by which a front may differ between its first generations and its last ones."""
 
@@ -46,60 +42,25 @@ def small_env(tmp_path: Path) -> Path:
     return env
 
 
-class MixedLoad:
-    """Everything that people do, by HTTP and by HTTPS at once, in one tally."""
-
-    def __init__(self, site: Site, name: str, tally: Tally) -> None:
-        self.tally = tally
-        self.name = name
-        self._loads = []
-        for suffix, port, tls in (("", site.daemon.port, None), ("-tls", site.https_port, site.context)):
-            load = SlowLoad(port, tls=tls, name=name + suffix, tally=tally)
-            load.readers(2, "/wiki/WikiStart", "/chrome/common/css/trac.css").visitors(1, "/about").writers(1)
-            self._loads.append(load.sippers(1, LONG_PATH, LONG_FILE).drippers(1, "SandBox"))
-
-    def wait_for_everybody(self, since: Counter[str] | None = None) -> None:
-        """Wait until each client has got something done, or something more than there was."""
-        before = since or Counter()
-        try:
-            wait_until(lambda: len(self.done() - before) == 2 * KINDS, SOON)
-        except AssertionError:
-            what = f"before: {dict(before)}; now: {dict(self.done())}; {self.tally.failures}"
-            raise AssertionError(f"somebody has got nothing done within {SOON:g} s: {what}") from None
-
-    def done(self) -> Counter[str]:
-        """Count what these clients have got done so far, by kind; forms are fetched once for each connection only."""
-        with self.tally.lock:
-            kinds = self.tally.done.copy()
-        mine = {kind: count for kind, count in kinds.items() if kind.startswith(self.name)}
-        return Counter({kind: count for kind, count in mine.items() if not kind.endswith("form")})
-
-    def stop(self) -> Tally:
-        """End it all."""
-        for load in self._loads:
-            load.stop()
-        return self.tally
-
-
 def test_changes_of_all_kinds_lose_nothing(small_env: Path, tmp_path: Path) -> None:
     """Everybody goes on, whatever happens: what was acknowledged is there once, and nothing is left over."""
     with running_site(tmp_path, small_env) as site:
         tally = Tally()
-        load = MixedLoad(site, "early", tally)
-        load.wait_for_everybody()
-        load.stop()
+        people = People(site, "early", tally)
+        people.all_go_on()
+        people.stop()
         before = take_inventory(site)
-        load = MixedLoad(site, "late", tally)
-        load.wait_for_everybody()
+        people = People(site, "late", tally)
+        people.all_go_on()
         for turn in range(ROUNDS):
             for event in EVENTS:
-                began, done = monotonic(), load.done()
-                event(site, turn)
+                began, done = monotonic(), people.done()
+                event(site, people, turn)
                 took = monotonic() - began
-                load.wait_for_everybody(done)
-                assert ([], 0) == (load.tally.failures, load.tally.refused), event.__name__
+                people.all_go_on(done)
+                assert ([], 0) == (tally.failures, tally.refused), event.__name__
                 tell(f"{event.__name__}: {took:.1f} s, {monotonic() - began:.1f} s with everybody's requests")
-        load.stop()
+        people.stop()
         report(tally, small_env, site)
         assert [] == leftovers(site, before)
         tell(f"as many as before: {before}")
@@ -122,9 +83,9 @@ def report(tally: Tally, env: Path, site: Site) -> None:
 def test_generations_leave_nothing_behind(small_env: Path, tmp_path: Path) -> None:
     """After hundreds of generations the front has the memory, the descriptors and the processes that it had."""
     with running_site(tmp_path, small_env) as site:
-        load = Load(site.daemon.port).readers(1, "/wiki/WikiStart").writers(1)
-        wait_until(lambda: load.tally.done["ticket"] > 20, SOON, "some load")
-        few = min(20, GENERATIONS // 4)
+        load = Load(site.daemon.port).readers(1, "/wiki/WikiStart").writers(1, 5 * THINKING)
+        wait_until(lambda: load.tally.done["ticket"] > 4, SOON, "some load")
+        few = min(20, GENERATIONS // 3)
         memory, counts, began = [], [], monotonic()
         for number in range(GENERATIONS):
             generation = site.generation()
