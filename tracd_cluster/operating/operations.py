@@ -32,6 +32,7 @@ from tracd_cluster.operating.predecessor import Predecessor
 from tracd_cluster.operating.protocol import End
 from tracd_cluster.operating.successor import Command, Upgrade
 from tracd_cluster.settings.whole import Settings
+from tracd_cluster.workers.steps import Wish
 from tracd_cluster.workers.worker import Life
 
 PULSE = 0.25
@@ -146,6 +147,7 @@ class Operations:
             self._control.start()
             log.info("tracd-cluster ctl reaches this service at {path}", path=self._control.path)
         if self._predecessor is not None:
+            self._cluster.pool.inherit(self._predecessor.left.wish)
             self._predecessor.my_turn = self._take_turn
             self._predecessor.gone = self._give_up
             self._predecessor.wait()
@@ -217,6 +219,7 @@ class Operations:
                 self._control.path if self._control is not None else None,
                 systemd.variables_of(self._manager),
                 self._settings.pool.start_timeout,
+                self._cluster.pool.wish,
                 self._main_process,
                 self._upgraded,
             )
@@ -265,8 +268,9 @@ class Operations:
         elif not self._stopping:
             self._reactor.stop()
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, wish: Wish) -> None:
         assert self._predecessor is not None
+        self._cluster.pool.inherit(wish)
         left = self._predecessor.left
         self._cluster.front.accept()
         if left.pidfile is not None:
