@@ -8,10 +8,13 @@ import re
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from urllib.parse import urlencode
+
+from tests.integration.place import HERE, Place
 
 TOKEN = re.compile(rb'name="__FORM_TOKEN" value="([0-9a-f]+)"')
 
@@ -26,13 +29,16 @@ class Tally:
     """Connections that could not be opened at all."""
     tickets: dict[str, str] = field(default_factory=dict)
     """Summary of each ticket tried -> its location if it was acknowledged, else what came instead."""
+    slowest: float = 0.0
+    """Seconds that a client waited for an answer at the most."""
 
 
 class Load:
     """A number of clients; ``stop`` ends them after their request under way."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, place: Place = HERE) -> None:
         self.port = port
+        self.place = place
         self.tally = Tally()
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -81,6 +87,7 @@ class Load:
                 if connection is None:
                     return
                 while not self._over.is_set():
+                    began = monotonic()
                     try:
                         connection.request("GET", path)
                         answer = connection.getresponse()
@@ -88,6 +95,8 @@ class Load:
                     except (OSError, http.client.HTTPException) as error:
                         self._fail(f"GET {path}: {error!r}")
                         break
+                    finally:
+                        self._waited(began)
                     self._count(answer.status, body, f"GET {path}")
                     if answer.will_close or not keep:
                         break
@@ -121,19 +130,24 @@ class Load:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookies}
         with self._lock:
             self.tally.tickets[summary] = "no answer"
-        connection.request("POST", "/newticket", urlencode(form), headers)
-        answer = connection.getresponse()
-        answer.read()
+        began = monotonic()
+        try:
+            connection.request("POST", "/newticket", urlencode(form), headers)
+            answer = connection.getresponse()
+            answer.read()
+        finally:
+            self._waited(began)
         with self._lock:
             location = answer.getheader("Location") if answer.status == 303 else None
             self.tally.tickets[summary] = location or f"status {answer.status}"
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[http.client.HTTPConnection | None]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(self.place.address, self.port, timeout=60)
         try:
             try:
-                connection.connect()
+                with self.place.inside():
+                    connection.connect()
             except OSError:
                 with self._lock:
                     self.tally.refused += 1
@@ -143,15 +157,27 @@ class Load:
         finally:
             connection.close()
 
+    def _waited(self, began: float) -> None:
+        with self._lock:
+            self.tally.slowest = max(self.tally.slowest, monotonic() - began)
+
     def _fail(self, what: str) -> None:
         with self._lock:
             self.tally.failures.append(what)
 
 
+TICKETS = "SELECT summary FROM ticket WHERE summary LIKE 'load %'"
+
+
 def assert_no_ticket_lost_or_doubled(env: Path, tally: Tally) -> int:
     """Compare the tickets tried with those in the database; give how many were acknowledged."""
     with contextlib.closing(sqlite3.connect(env / "db" / "trac.db")) as database:
-        found = Counter(row[0] for row in database.execute("SELECT summary FROM ticket WHERE summary LIKE 'load %'"))
+        return assert_each_once(database.execute(TICKETS), tally)
+
+
+def assert_each_once(rows: Iterable[tuple[str]], tally: Tally) -> int:
+    """Compare the tickets tried with the rows of TICKETS; give how many were acknowledged."""
+    found = Counter(row[0] for row in rows)
     acknowledged = {summary for summary, came in tally.tickets.items() if "/ticket/" in came}
     assert set() == {summary for summary in acknowledged if found[summary] != 1}, "acknowledged, but not once there"
     assert set() == {summary for summary, times in found.items() if times > 1}, "made twice"
