@@ -45,9 +45,10 @@ class ClusterProcess:
         environment: Mapping[str, str] | None = None,
         program: str = "twistd",
         place: Place = HERE,
+        port: int | None = None,
     ) -> None:
         self.place = place
-        self.port = free_port()
+        self.port = port or free_port()
         self.log_file = folder / f"twistd-{self.port}.log"
         command = [str(Path(sys.executable).with_name(program))]
         if program == "twistd":

@@ -18,7 +18,7 @@ class Place(Protocol):
 
 
 class Here:
-    """This host."""
+    """The host that the tests run on."""
 
     address = "127.0.0.1"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cluster import ClusterProcess
-from tests.integration.dropin.accounts import htdigest, htpasswd
+from tests.integration.dropin.accounts import htdigest, set_option
 from tests.integration.hosts import database, network
 from tests.integration.hosts.database import PostgreSQL
 from tests.integration.hosts.network import Host, Network
@@ -19,7 +19,9 @@ from tests.processes import ROOT, wait_until
 
 REALM = "the harbour"
 PASSWORD = "harbour"
-SECONDS = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3"}
+GONE = {
+    "tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "2", "tcp_user_timeout": "4000",
+}  # fmt: skip
 """How soon PostgreSQL lets go of what a host has locked that is gone, as docs/many-hosts.md has it."""
 
 
@@ -43,16 +45,23 @@ class Site:
         self.hosts = [network.host(name) for name in ("one", "two", "three")]
         self.front_host = network.host("front")
         self.env = make_environment_on(postgresql, folder / "tidewatch")
-        self.basic = htpasswd(folder / "users.htpasswd", {"admin": PASSWORD})
+        set_option(self.env, "show_full_names", "false")
         self.digest = htdigest(folder / "users.htdigest", REALM, {"admin": PASSWORD})
         self.secret = folder / "secret"
         self.clusters: dict[Host, ClusterProcess] = {}
         self._fronts: list[ClusterProcess] = []
 
     def start(self, host: Host, *options: str) -> ClusterProcess:
-        """Start a tracd-cluster on a host."""
+        """Start a tracd-cluster on a host, at the port that it has had there before."""
+        before = self.clusters.get(host)
+        if before is not None:
+            before.kill()
         self.clusters[host] = ClusterProcess(
-            self.folder, *self._arguments(options), program="tracd-cluster", place=host
+            self.folder,
+            *self._arguments(options),
+            program="tracd-cluster",
+            place=host,
+            port=before.port if before is not None else None,
         )
         return self.clusters[host]
 
@@ -112,7 +121,7 @@ def start_database(place: Place = HERE, **settings: str) -> PostgreSQL:
 @pytest.fixture(scope="module")
 def site(several_hosts: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A database, an environment on it, three hosts and one before them; nothing serves yet."""
-    with start_database(several_hosts.host("database"), **SECONDS) as postgresql:
+    with start_database(several_hosts.host("database"), **GONE) as postgresql:
         made = Site(tmp_path_factory.mktemp("volume"), several_hosts, postgresql)
         try:
             yield made
