@@ -117,7 +117,7 @@ class Load:
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     connection.request("GET", "/newticket")
                     page = connection.getresponse()
-                    cookies = "; ".join(v.partition(";")[0] for n, v in page.getheaders() if n == "Set-Cookie")
+                    cookies = "; ".join(v.partition(";")[0] for n, v in page.getheaders() if n.lower() == "set-cookie")
                     token = TOKEN.search(page.read())
                     if token is None or page.will_close:
                         continue

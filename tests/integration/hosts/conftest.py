@@ -20,8 +20,11 @@ from tests.processes import ROOT, wait_until
 REALM = "the harbour"
 PASSWORD = "harbour"
 GONE = {
-    "tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "2", "tcp_user_timeout": "4000",
-}  # fmt: skip
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "4000",
+}
 """How soon PostgreSQL lets go of what a host has locked that is gone, as docs/many-hosts.md has it."""
 
 
@@ -33,6 +36,12 @@ def make_environment_on(postgresql: PostgreSQL, path: Path) -> Path:
             [sys.executable, "-m", "sample.environment", str(path), *options], cwd=ROOT, check=True, timeout=60
         )
     return path
+
+
+def forget_tickets(postgresql: PostgreSQL) -> None:
+    """Take away the tickets of a load, whose names the next one uses again."""
+    with postgresql.connection() as cursor:
+        cursor.execute("DELETE FROM ticket WHERE summary LIKE 'load %'")
 
 
 class Site:
