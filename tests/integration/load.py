@@ -9,10 +9,13 @@ import sqlite3
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from urllib.parse import urlencode
+
+from tests.integration.place import HERE, Place
 
 TOKEN = re.compile(rb'name="__FORM_TOKEN" value="([0-9a-f]+)"')
 
@@ -32,6 +35,8 @@ class Tally:
     done: Counter[str] = field(default_factory=Counter)
     """What has gone well, by the kind of client."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    slowest: float = 0.0
+    """Seconds that a client waited for an answer at the most."""
 
     def unacknowledged(self) -> list[str]:
         """Give what came for the tickets and files whose outcome nobody was told."""
@@ -45,9 +50,16 @@ class Load:
     """
 
     def __init__(
-        self, port: int, *, tls: ssl.SSLContext | None = None, name: str = "", tally: Tally | None = None
+        self,
+        port: int,
+        place: Place = HERE,
+        *,
+        tls: ssl.SSLContext | None = None,
+        name: str = "",
+        tally: Tally | None = None,
     ) -> None:
         self.port = port
+        self.place = place
         self.tally = tally or Tally()
         self.name = name
         self._tls = tls
@@ -99,6 +111,7 @@ class Load:
                 if connection is None:
                     return
                 while not self._over.is_set():
+                    began = monotonic()
                     try:
                         connection.request("GET", path)
                         answer = connection.getresponse()
@@ -106,6 +119,8 @@ class Load:
                     except (OSError, http.client.HTTPException) as error:
                         self._fail(f"GET {path}: {error!r}")
                         break
+                    finally:
+                        self._waited(began)
                     self._count(answer.status, body, f"GET {path}", kind)
                     if answer.will_close or not keep:
                         break
@@ -142,7 +157,7 @@ class Load:
             self._fail(f"GET /newticket: {error!r}")
             return None
         self._count(page.status, body, "GET /newticket", "form")
-        cookies = "; ".join(v.partition(";")[0] for n, v in page.getheaders() if n == "Set-Cookie")
+        cookies = "; ".join(v.partition(";")[0] for n, v in page.getheaders() if n.lower() == "set-cookie")
         token = TOKEN.search(body)
         return None if token is None or page.will_close else (token[1].decode(), cookies)
 
@@ -151,8 +166,12 @@ class Load:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookies}
         with self._lock:
             self.tally.tickets[summary] = "no answer"
-        connection.request("POST", "/newticket", body, headers)
-        self._acknowledge(self.tally.tickets, summary, connection.getresponse(), "ticket")
+        began = monotonic()
+        try:
+            connection.request("POST", "/newticket", body, headers)
+            self._acknowledge(self.tally.tickets, summary, connection.getresponse(), "ticket")
+        finally:
+            self._waited(began)
 
     def _acknowledge(self, tried: dict[str, str], what: str, answer: http.client.HTTPResponse, kind: str) -> bool:
         """Note what came for a ticket or a file, and tell whether that says that it is there."""
@@ -165,14 +184,16 @@ class Load:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[http.client.HTTPConnection | None]:
+        address = self.place.address
         connection = (
-            http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            http.client.HTTPConnection(address, self.port, timeout=60)
             if self._tls is None
-            else http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self._tls)
+            else http.client.HTTPSConnection(address, self.port, timeout=60, context=self._tls)
         )
         try:
             try:
-                connection.connect()
+                with self.place.inside():
+                    connection.connect()
             except OSError:
                 with self._lock:
                     self.tally.refused += 1
@@ -181,6 +202,10 @@ class Load:
                 yield connection
         finally:
             connection.close()
+
+    def _waited(self, began: float) -> None:
+        with self._lock:
+            self.tally.slowest = max(self.tally.slowest, monotonic() - began)
 
     def _fail(self, what: str) -> None:
         with self._lock:
@@ -193,10 +218,18 @@ def ticket_form(summary: str, token: str, description: str = "") -> str:
     return urlencode({**form, "field_description": description})
 
 
+TICKETS = "SELECT summary FROM ticket WHERE summary LIKE 'load %'"
+
+
 def assert_no_ticket_lost_or_doubled(env: Path, tally: Tally) -> int:
     """Compare the tickets tried with those in the database; give how many were acknowledged."""
     with contextlib.closing(sqlite3.connect(env / "db" / "trac.db")) as database:
-        found = Counter(row[0] for row in database.execute("SELECT summary FROM ticket WHERE summary LIKE 'load %'"))
+        return assert_each_once(database.execute(TICKETS), tally)
+
+
+def assert_each_once(rows: Iterable[tuple[str]], tally: Tally) -> int:
+    """Compare the tickets tried with the rows of TICKETS; give how many were acknowledged."""
+    found = Counter(row[0] for row in rows)
     acknowledged = {summary for summary, came in tally.tickets.items() if "/ticket/" in came}
     assert [] == [summary for summary in acknowledged if found[summary] != 1], "acknowledged, but not once there"
     assert [] == [summary for summary, times in found.items() if times > 1], "made twice"
