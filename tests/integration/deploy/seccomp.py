@@ -56,7 +56,7 @@ class Filter:
 
     def program(self) -> IO[bytes]:
         """Give the filter as the kernel takes it, in a file that stands at its beginning."""
-        file = TemporaryFile()
+        file = TemporaryFile()  # noqa: SIM115 - the caller closes it
         given = self._library.seccomp_export_bpf(self._context, file.fileno())
         assert given == 0, os.strerror(-given)
         self._library.seccomp_release(self._context)

@@ -126,7 +126,7 @@ def command(sandbox: Sandbox, name: str, given: dict[str, str]) -> list[str]:
 
 
 def test_everything_works_inside(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Pages, a repository, sign-in, tickets, attachments, TLS, ctl, reload, and an upgrade that moves the main process."""
+    """Pages, a repository, logins, tickets, attachments, TLS, ctl, a reload, and an upgrade: a new main process."""
     manager = Manager(str(sandbox.run / "notify"))
     given = variables(sandbox, manager)
     with sandbox.around(command(sandbox, "ExecStart", given)) as (words, inherited):
