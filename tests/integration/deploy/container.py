@@ -86,7 +86,14 @@ class Container:
         for entry in self.service["tmpfs"]:
             place, _, options = entry.partition(":")
             mode = dict(option.split("=") for option in options.split(",") if "=" in option)["mode"]
-            argv += ["--perms", mode, "--tmpfs", place]
+            if place == "/run/tracd-cluster":
+                # The same for all that runs in it, by exec too; as open as an emptyDir of Kubernetes is.
+                run = self.folder / "run"
+                run.mkdir(exist_ok=True)
+                run.chmod(0o777)
+                argv += ["--bind", str(run), place]
+            else:
+                argv += ["--perms", mode, "--tmpfs", place]
         # The virtual environment is where its programs say that they are; the image's is there by another name.
         for path in {ROOT, Path(sys.prefix), Path(sys.base_prefix)}:
             argv += ["--ro-bind", str(path), str(path)]
