@@ -16,7 +16,17 @@ import yaml
 from tests.processes import ROOT
 
 FOLDER = ROOT / "deploy" / "docker"
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ssl", "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/localtime")
+SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/etc/ssl",
+    "/etc/ld.so.cache",
+    "/etc/nsswitch.conf",
+    "/etc/localtime",
+)
 """What an image has of its distribution; anything else of this machine is not in there."""
 
 
@@ -105,8 +115,8 @@ class Container:
             argv += ["--ro-bind", str(self.secrets[name]), f"/run/secrets/{name}"]
         assert self.service["read_only"] is True
         # /usr is the machine's, so what the image has in /usr/local/bin is found in a folder before it.
-        for source, place in self.image.programs:
-            argv += ["--ro-bind", str(source), place.replace("/usr/local/bin", "/image/bin")]
+        for program, place in self.image.programs:
+            argv += ["--ro-bind", str(program), place.replace("/usr/local/bin", "/image/bin")]
         argv += ["--remount-ro", "/", "--chdir", self.image.one("WORKDIR")]
         environment = self.environment
         environment["PATH"] = environment["PATH"].replace("/usr/local/bin", "/image/bin")
@@ -115,7 +125,12 @@ class Container:
         entry_point = json.loads(self.image.one("ENTRYPOINT"))
         # Where the machine has no tini, the init of bubblewrap does.
         entry_point = entry_point if shutil.which(entry_point[0]) else entry_point[entry_point.index("--") + 1 :]
-        return [*argv, "--", *entry_point, *(words or self.service.get("command") or json.loads(self.image.one("CMD")))]
+        return [
+            *argv,
+            "--",
+            *entry_point,
+            *(words or self.service.get("command") or json.loads(self.image.one("CMD"))),
+        ]
 
 
 def _interpolated(value: str) -> str:

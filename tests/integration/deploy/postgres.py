@@ -14,7 +14,20 @@ PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(
 
 NOBODY = "65534"
 # It refuses to run as root, and wants its user to have a name: so it runs as nobody, who is us outside.
-AS_NOBODY = ["bwrap", "--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY]
+AS_NOBODY = [
+    "bwrap",
+    "--bind",
+    "/",
+    "/",
+    "--dev-bind",
+    "/dev",
+    "/dev",
+    "--unshare-user",
+    "--uid",
+    NOBODY,
+    "--gid",
+    NOBODY,
+]
 QUICK = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
 
@@ -24,7 +37,18 @@ class Postgres:
     def __init__(self, folder: Path, password_file: Path) -> None:
         self.port = free_port()
         self._bin, data = PLACES[-1], folder / "database"
-        argv = ["initdb", "-D", str(data), "-U", "trac", f"--pwfile={password_file}", "--auth=scram-sha-256", "-N", "-E", "UTF8"]
+        argv = [
+            "initdb",
+            "-D",
+            str(data),
+            "-U",
+            "trac",
+            f"--pwfile={password_file}",
+            "--auth=scram-sha-256",
+            "-N",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run(self._program(argv), check=True, capture_output=True, timeout=60)
         argv = ["postgres", "-D", str(data), "-p", str(self.port), "-h", "127.0.0.1", "-k", "", *QUICK]
         self.tree = ProcessTree(self._program(argv), folder / "postgres.log")
@@ -35,7 +59,19 @@ class Postgres:
 
     def query(self, text: str, database: str = "trac") -> str:
         """Ask one thing, and give what comes back."""
-        argv = [str(self._bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "trac", "-d", database, "-Atc", text]
+        argv = [
+            str(self._bin / "psql"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "trac",
+            "-d",
+            database,
+            "-Atc",
+            text,
+        ]
         done = subprocess.run(
             argv, env={"PGPASSWORD": self._password}, capture_output=True, text=True, timeout=30, check=True
         )

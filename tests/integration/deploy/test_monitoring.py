@@ -106,7 +106,9 @@ def test_the_autoscaler_is_served_by_the_adapter() -> None:
 )
 def test_prometheus_agrees(words: tuple[str, ...]) -> None:
     """It understands the files, and its alerts fire when they should, and not when they should not."""
-    done = subprocess.run(["promtool", *words], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["promtool", *words], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60, check=False
+    )
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
@@ -120,7 +122,9 @@ def test_prometheus_agrees_in_kubernetes(tmp_path: Path) -> None:
     argv = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert 0 == done.returncode, done.stdout + done.stderr
-    labels = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "base" / "deployment.yaml").read_text())["spec"]["template"]
+    labels = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "base" / "deployment.yaml").read_text())["spec"][
+        "template"
+    ]
     component = labels["metadata"]["labels"]["app.kubernetes.io/component"]
     ports = [port["name"] for port in labels["spec"]["containers"][0]["ports"]]
     assert f"regex: {component};{ports[-1]}\n" in text

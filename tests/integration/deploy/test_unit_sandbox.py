@@ -190,4 +190,3 @@ def test_what_the_sandbox_is_for(deed: str, sandbox: Sandbox, tmp_path: Path) ->
         tree = ProcessTree(words, tmp_path / "output", pass_fds=inherited)
         assert 1 == tree.wait(20), f"{deed}:\n{tree.output.read_text()}"
     assert "Error" in tree.output.read_text()
-

@@ -47,7 +47,9 @@ def test_the_options_are_ones_that_there_are(tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stderr
     shown = re.search(r"(?m)^worker-command = (.*)  # ", done.stdout)
     assert shown is not None, done.stdout
-    words = shlex.split((FOLDER / "tracd-cluster.toml").read_text().split("worker-command = ")[1].splitlines()[0])[0].split()
+    words = shlex.split((FOLDER / "tracd-cluster.toml").read_text().split("worker-command = ")[1].splitlines()[0])[
+        0
+    ].split()
     usage = subprocess.run(
         [Path(sys.executable).with_name(words[0]), "--help"], capture_output=True, text=True, timeout=30, check=False
     ).stdout
