@@ -91,8 +91,8 @@ class Container:
         user, _, group = self.image.one("USER").partition(":")
         argv = ["bwrap", "--unshare-user", "--uid", user, "--gid", group, "--unshare-pid", "--unshare-ipc"]
         argv += ["--cap-drop", "ALL", "--die-with-parent", "--clearenv", "--proc", "/proc", "--dev", "/dev"]
-        for path in SYSTEM:
-            argv += ["--ro-bind-try", path, path]
+        for place in SYSTEM:
+            argv += ["--ro-bind-try", place, place]
         for entry in self.service["tmpfs"]:
             place, _, options = entry.partition(":")
             mode = dict(option.split("=") for option in options.split(",") if "=" in option)["mode"]
