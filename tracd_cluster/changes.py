@@ -64,6 +64,10 @@ LIVE = {
     "auth.entries": "auth",
     "auth.required": "require-login",
     "auth.remote_user": "remote-user-header",
+    "static.memory": "static-memory",
+    "static.entries": "static entries",
+    "static.largest": "largest static file",
+    "static.max_age": "static-max-age",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
 }

@@ -139,13 +139,14 @@ def test_large_files_come_whole_and_the_connection_goes_on(site: Site, secure: b
 def test_every_size_comes_whole(site: Site, secure: bool, size: int) -> None:
     """Around the sizes of reads and of turns."""
     data = noise(size, 3)
-    site.put("some.bin", data)
-    with site.download("/chrome/site/some.bin", secure=secure) as download:
+    path = f"/chrome/site/some{size}{secure}.bin"
+    site.put(path.rpartition("/")[2], data)
+    with site.download(path, secure=secure) as download:
         assert (200, size) == (download.status, download.length)
         assert data == download.body()
-        download.ask("/chrome/site/some.bin", method="HEAD")
+        download.ask(path, method="HEAD")
         assert (200, size) == (download.status, download.length)
-        download.ask("/chrome/site/some.bin")
+        download.ask(path)
         assert data == download.body()
 
 

@@ -28,6 +28,7 @@ from tracd_cluster.settings.auth import AuthEntry, AuthSettings
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings, ProjectSettings
 from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.static import StaticSettings
 from tracd_cluster.settings.whole import Settings
 
 BACKLOG = 1024
@@ -185,6 +186,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
         foreign=foreign_settings(values),
         process=_process(values),
         log=log_settings(values),
+        static=StaticSettings(memory=values["static_memory"], max_age=values["static_max_age"]),
         warnings=tuple(_general_warnings(values) + warnings),
     )
 

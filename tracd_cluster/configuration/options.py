@@ -14,6 +14,7 @@ from tracd_cluster.configuration.foreign_options import FOREIGN
 from tracd_cluster.configuration.https_options import HTTPS
 from tracd_cluster.configuration.log_options import LOGS
 from tracd_cluster.configuration.option import Option, flag, seconds
+from tracd_cluster.configuration.static_options import STATIC
 from tracd_cluster.configuration.worker_options import WORKERS
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings
@@ -121,6 +122,7 @@ OPTIONS: tuple[Option, ...] = (
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
     flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
     *FOREIGN,
+    *STATIC,
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(
         names=("--queue",), group="limits", read=values.places, metavar="N", default=FRONT.queue,

@@ -24,13 +24,14 @@ from tracd_cluster.errors import (
     MalformedAnswer,
     TracdClusterError,
     WorkerFault,
-    status_of,
 )
 from tracd_cluster.front import pages
 from tracd_cluster.front.admission import admit
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.client import Client
+from tracd_cluster.front.forms import Entry
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.known import from_disk, from_memory
 from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.record import LEFT, Record
 from tracd_cluster.front.reply import Reply
@@ -93,19 +94,9 @@ class Journey:
 
     def body_piece(self, data: bytes) -> None:
         """Keep a piece of the body; raise ClientFault when there is too much of it or no room."""
-        body = self._body
-        if body is None:
-            body = self._body = Body(self._front.body_memory)
-        if body.size + len(data) > self._front.max_body:
-            raise ClientFault(413, f"A request body may have {self._front.max_body} bytes at the most.")
-        if self._admission.own is not None:
-            body.size += len(data)  # counted for the limit, and not kept
-            return
-        try:
-            body.write(data)
-        except OSError as error:
-            log.error("No room for a request body of {size} bytes: {error}", size=body.size, error=error)
-            raise ClientFault(507, "The server has no room for this upload at the moment.") from error
+        if self._body is None:
+            self._body = Body(self._front.body_memory)
+        self._body.take(data, self._front.max_body, keep=self._admission.own is None)
 
     def run(self) -> None:
         """Go on with a request that is complete: answer it, have its login decided, or claim a lane for it."""
@@ -133,9 +124,12 @@ class Journey:
             self._claim()
 
     def _claim(self, again: bool = False) -> None:
-        """Claim a lane, or wait in line for one; ``again`` at its head."""
+        """Answer with a static file that is known, or claim a lane, or wait in line for one; ``again`` at its head."""
         balancer = self._front.balancer
         if not again:
+            known = self._front.learned.find(self.head, self._front.now)
+            if known is not None and self._answer_known(known):
+                return
             self.queue_deadline = self._front.now + self._front.queue_timeout
             self.since = self._front.clock()
         try:
@@ -225,7 +219,26 @@ class Journey:
         if sending is None:
             self._claim(again=True)
         else:
+            if reader.status == 200:
+                self._front.learned.learn(self.head, self._admission, reader.file, reader.fields)
             sending.begin(self._reply)
+
+    def _answer_known(self, known: Entry) -> bool:
+        """Answer with a static file whose address is known; say whether it is still there."""
+        front, client, user = self._front, self._client, self._admission.user
+        if not known.forms:
+            sending = from_disk(front, client, known, self.record, user, self._file_sent)
+            if sending is not None:
+                sending.begin(self._reply)
+            return sending is not None
+        out = from_memory(front, client, known, self.record, self._reply, user)
+        self.ended = True
+        if client.paused:
+            self._flow.put(out, None)  # requests behind this one wait until it has been read
+        else:
+            client.write(out)
+            self._leave()
+        return True
 
     def _file_sent(self, whole: bool) -> None:
         if whole:
@@ -258,19 +271,8 @@ class Journey:
         if self._gone:
             return
         connection = self._reply.connection_line(self._front.draining)
-        self.record.status = status = status_of(error)
-        self.record.by = "front"
-        self._finish(
-            self._front.error_pages.page(
-                status,
-                pages.sentence(error),
-                date_line=self._client.standing.lines,
-                connection=connection,
-                lines=error.lines if isinstance(error, ClientFault) else b"",
-                no_body=self.no_body,
-                request_id=self.record.request_id,
-            )
-        )
+        date_line = self._client.standing.lines
+        self._finish(self._front.error_pages.told(error, self.record, date_line, connection))
 
     # -- what goes wrong
 

@@ -10,6 +10,7 @@ from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.log import LogSettings
 from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.static import StaticSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,5 +23,6 @@ class Settings:
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    static: StaticSettings = field(default_factory=StaticSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""

@@ -12,7 +12,7 @@ from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 from tracd_cluster.front.listener import Front
 from tracd_cluster.tracd.naming import line_of
 
-GET = b"GET /chrome/a HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /raw-attachment/a HTTP/1.1\r\nHost: x\r\n\r\n"
 SIZE = 1_000_000
 
 
