@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from twisted.logger import Logger
@@ -23,6 +24,7 @@ class Logs:
     def __init__(self, settings: LogSettings, twistd: Any, reactor: Any, recorders: list[Recorder]) -> None:
         self._form = StandardError.form = settings.messages
         path = log_file.path_of(twistd)
+        self._to_terminal = path is None and not (twistd.get("logger") or twistd.get("syslog"))
         try:
             self._messages = LogFile(path) if path is not None else None
         except OSError as error:
@@ -35,6 +37,8 @@ class Logs:
         """Have twistd's log go to a file that can be opened again."""
         if self._messages is not None:
             log_file.write_here(application, self._messages, self._form)
+        elif self._to_terminal and self._form != "text":
+            log_file.write_here(application, sys.__stdout__, self._form)  # where twistd -n writes
 
     def give_to(self, user: int) -> None:
         """Let somebody else own the files, who will have to open them again."""
