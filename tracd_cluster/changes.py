@@ -108,6 +108,9 @@ NOT_LIVE = {
     "process.logfile": "logfile",
     "process.control": "control",
     "process.drain_delay": "drain-delay",
+    "log.access": "access-log",
+    "log.access_form": "access-log-format",
+    "log.messages": "log-format",
 }
 
 PROJECTS = frozenset({

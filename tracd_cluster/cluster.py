@@ -195,7 +195,7 @@ class Cluster(service.Service):
 
     def setServiceParent(self, parent: Any) -> None:  # noqa: N802
         """Join twistd's application, whose log is ours to keep."""
-        self.operations.log_to(parent)
+        self.operations.logs.log_to(parent)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:

@@ -151,6 +151,7 @@ class Journey:
         record.line_seconds += now - self.since
         record.by = "worker"
         record.worker = lane.name
+        record.generation = lane.generation
         self.since = now
         self._limit = limit = self._front.time_limits.of(self.head.target)
         self._client.deadline = self._front.now + limit

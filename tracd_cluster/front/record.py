@@ -22,8 +22,8 @@ class Record:
     """
 
     __slots__ = (
-        "address", "arrived", "by", "ended", "head", "line_seconds", "received", "request_id", "sent", "status",
-        "total_seconds", "user", "whole", "worker", "worker_seconds",
+        "address", "arrived", "by", "ended", "generation", "head", "line_seconds", "received", "request_id", "sent",
+        "status", "total_seconds", "user", "whole", "worker", "worker_seconds",
     )  # fmt: skip
 
     def __init__(self, arrived: float, address: str, head: Head | None, request_id: bytes = b"") -> None:
@@ -37,6 +37,8 @@ class Record:
         self.status = 0
         self.by = "front"
         self.worker = ""
+        self.generation = 0
+        """The worker's; 0 for none."""
         self.sent = 0
         self.received = 0
         self.line_seconds = 0.0

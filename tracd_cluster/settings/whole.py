@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tracd_cluster.settings.auth import AuthSettings
 from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.log import LogSettings
 from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.settings.process import ProcessSettings
 from tracd_cluster.settings.static import StaticSettings
@@ -21,6 +22,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
+    log: LogSettings = field(default_factory=LogSettings)
     static: StaticSettings = field(default_factory=StaticSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""

@@ -120,6 +120,7 @@ class Lane:
     ) -> None:
         sock.setblocking(False)
         self.name = name
+        self.generation = 0
         self.served = 0
         self._socket = sock
         self._recv = sock.recv

@@ -96,6 +96,7 @@ class FakeLane:
 
     def __init__(self, front: Front, name: str = "worker 1") -> None:
         self.name = name
+        self.generation = 3
         self.front = front
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
