@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import threading
 from pathlib import Path
 from time import monotonic
 
@@ -20,22 +19,25 @@ PAGES = ("/wiki/WikiStart", "/ticket/1", "/about", "/chrome/common/css/trac.css"
 
 
 def test_killing_workers_all_the_time_loses_nothing(env: Path, start_cluster: StartCluster) -> None:
-    """With a worker killed every 200 ms for ten seconds, every page arrives and every ticket is there once."""
+    """With a worker killed again and again for ten seconds, every page arrives and every ticket is there once.
+
+    A page that has cost two workers is given up (Note [Sent again] in journey.py), so between two kills everybody
+    gets a page or two.
+    """
     cluster = start_cluster("-s", str(env), "--workers", "4")
     cluster.wait_for_workers(4)
     load = Load(cluster.port).readers(6, *PAGES).writers(2)
-    rhythm, end, kills = threading.Event(), monotonic() + 10, 0
+    end, kills = monotonic() + 10, 0
     chance = random.Random(7)
     while monotonic() < end:
-        pids = cluster.worker_pids()
-        if pids:
-            os.kill(chance.choice(pids), signal.SIGKILL)
-            kills += 1
-        rhythm.wait(0.2)
+        before = load.tally.good
+        os.kill(chance.choice(wait_until(cluster.worker_pids, 20, "a worker")), signal.SIGKILL)
+        kills += 1
+        wait_until(lambda before=before: load.tally.good > before + 15, 20, "pages for everybody")  # type: ignore[misc]
     tally = load.stop()
     assert [] == tally.failures
     assert tally.good > 100
-    assert kills > 30
+    assert kills > 5
     assert assert_no_ticket_lost_or_doubled(env, tally) > 10
     cluster.wait_for_workers(4)
 

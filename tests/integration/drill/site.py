@@ -7,6 +7,7 @@ import http.client
 import re
 import ssl
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -170,21 +171,23 @@ def save(file: Path, text: str) -> None:
 @contextlib.contextmanager
 def running_site(folder: Path, env: Path, variables: Mapping[str, str] | None = None) -> Iterator[Site]:
     """Run the service, with folders for what it leaves for a moment or for its life."""
-    for name in ("temporary", "runtime"):
-        (folder / name).mkdir()
+    (folder / "temporary").mkdir()
+    # Behind a link: the name of a socket may have a hundred bytes, and a folder of pytest's has nearly as many.
+    runtime = Path(tempfile.mkdtemp(prefix="drill-"))
+    (folder / "runtime").symlink_to(runtime)
     (env / "plugins" / "drill.py").write_text(PLUGIN % "first")
     ca_file(folder)
     leaf = issue("localhost", "127.0.0.1")
     put(folder / "site.pem", chain_of(leaf) + key_of(leaf))
     port = free_port()
-    own = {"TMPDIR": str(folder / "temporary"), "RUNTIME_DIRECTORY": str(folder / "runtime"), **(variables or {})}
+    own = {"TMPDIR": str(folder / "temporary"), "RUNTIME_DIRECTORY": str(runtime), **(variables or {})}
     https = ["--https-port", str(port), "--certfile", str(folder / "site.pem")]
     options = ["-r", "--workers", str(WORKERS), "--control", "auto", "-s", str(env)]
     # twistd's own daemon: with tracd-cluster's -d there is no -r, as with tracd's.
     program = (str(Path(sys.executable).with_name("twistd")), f"--pidfile={folder / 'pid'}", "tracd-cluster")
     with running(folder, *https, *options, environment=own, program=program, daemonize=False) as daemon:
         assert 0 == daemon.tree.wait(SOON), f"{daemon.output}\n{daemon.log}"
-        [daemon.socket] = wait_until(lambda: list((folder / "runtime").rglob("ctl.sock")), SOON, "the control socket")
+        [daemon.socket] = wait_until(lambda: list(runtime.rglob("ctl.sock")), SOON, "the control socket")
         daemon.wait_until_ready(WORKERS)
         wait_until(daemon.watches, SOON, "the watch over files")
         yield Site(daemon, env, folder, port)
