@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from tracd_cluster.configuration import values
+from tracd_cluster.configuration.cache_options import STRANGERS
 from tracd_cluster.configuration.foreign_options import FOREIGN
 from tracd_cluster.configuration.https_options import HTTPS
 from tracd_cluster.configuration.option import Option, flag, seconds
@@ -120,6 +121,7 @@ OPTIONS: tuple[Option, ...] = (
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
     flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
     *FOREIGN,
+    *STRANGERS,
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(
         names=("--queue",), group="limits", read=values.places, metavar="N", default=FRONT.queue,
