@@ -31,6 +31,7 @@ from tracd_cluster.balancer import Lane as AnyLane
 from tracd_cluster.configuration.values import processors
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.listener import Front
+from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.operations import Operations
 from tracd_cluster.reloading import Reloading
@@ -78,6 +79,8 @@ class Cluster(service.Service):
         else:
             self.supervisor = self._make_supervisor()
             self.front.base_urls = self.supervisor.table.base_urls
+            if settings.pool.command is None and settings.pool.application is None:
+                self.front.strangers = Strangers(settings.cache, self.balancer)
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
@@ -132,6 +135,8 @@ class Cluster(service.Service):
     def _prepare(self, settings: Settings) -> Callable[[], None]:
         def take() -> None:
             self.front.take(settings.front, settings.pool.drain_timeout)
+            if self.front.strangers is not None:
+                self.front.strangers.take(settings.cache)
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
                 self.supervisor.take(settings.pool)

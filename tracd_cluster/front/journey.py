@@ -2,7 +2,8 @@
 
 A journey begins with a checked head, is admitted or not (admission.py), keeps the body until it is complete, waits
 for its login to be decided, claims a lane or waits in line for one, and hands the answer to its connection. What its
-worker does wrong it turns into a retry or an error page.
+worker does wrong it turns into a retry or an error page. A stranger's may be given what is made for another one
+(rendering.py).
 
 Note [Sent again]. A request whose worker is lost goes to another worker if that cannot do anything twice: no byte
 of the answer had come, and either the method is safe or no byte of the request had left. Each worker that a request
@@ -23,14 +24,17 @@ from tracd_cluster.errors import (
     LineFault,
     TracdClusterError,
     WorkerFault,
+    WorkerLost,
     status_of,
 )
 from tracd_cluster.front import pages
 from tracd_cluster.front.admission import admit
 from tracd_cluster.front.body import Body
+from tracd_cluster.front.cache import Page
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.outflow import Outflow
+from tracd_cluster.front.rendering import Stranger, Traveller
 from tracd_cluster.front.reply import Reply
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
@@ -52,8 +56,8 @@ class Journey:
     """
 
     __slots__ = (
-        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "complete",
-        "ended", "head", "no_body", "queue_deadline", "since",
+        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply",
+        "_stranger", "complete", "ended", "head", "no_body", "queue_deadline", "since",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -72,6 +76,7 @@ class Journey:
         self._limit = 0.0
         self._lost = 0
         self._gone = False
+        self._stranger: Stranger | None = None
         self._admission = admission = admit(front, client, head)
         self._reply = Reply(head, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme)
         self._flow = Outflow(front, client)
@@ -123,8 +128,29 @@ class Journey:
             self._claim()
 
     def _claim(self) -> None:
-        """Claim a lane, or wait in line for one."""
+        """Claim a lane, unless this is a stranger's and another one's page will do."""
         self.queue_deadline = self._front.now + self._front.queue_timeout
+        strangers = self._front.strangers
+        if strangers is not None and strangers.on and not self._admission.user:
+            self._stranger = strangers.meet(self, self.head, self._admission.origin.scheme)
+        if self._stranger is not None:
+            self._stranger.seek()
+        else:
+            self.claim()
+
+    def wait(self, until: float) -> None:
+        """Do nothing until somebody says something, or until it is too late."""
+        self._client.deadline = until
+
+    def give(self, page: Page) -> None:
+        """Answer with a page that was made for another stranger."""
+        lines = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
+        self.ended = True
+        if self._flow.put(page.answer(self._front.now, lines, self.no_body), None):
+            self._leave()
+
+    def claim(self) -> None:
+        """Claim a lane, or wait in line for one."""
         try:
             lane = self._front.balancer.claim(self)
         except LineFault as error:
@@ -147,8 +173,14 @@ class Journey:
         lane.send(self, lane.request_head(self.head, admission.origin, admission.user, size), body)
 
     def line_failed(self, error: TracdClusterError) -> None:
-        """Tell the client that no worker took the request."""
+        """Tell the client that no worker took the request; who waits for the same page goes on without it."""
+        self._leave_rendering(None)
         self._answer_page(error)
+
+    @property
+    def under_way(self) -> bool:
+        """Tell whether a worker is at it."""
+        return self._lane is not None
 
     def told(self) -> tuple[str, str, str, float]:
         """Say what its worker is asked: method, path, user, and since when."""
@@ -161,14 +193,16 @@ class Journey:
         """Hand on what has come of the worker's answer."""
         if not reader.status or self.ended:
             return
+        pieces = reader.take()
+        if self._stranger is not None:
+            self._stranger.add(reader, pieces, self._reply.cookies, self._client.standing)
         if self._gone:
-            reader.take()
             if reader.ended:
                 self._lane = None
+                self._leave_rendering(None)
                 self._front.abandoned.pop(self, None)
             return
         self._client.deadline = self._front.now + self._limit
-        pieces = reader.take()
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
@@ -196,8 +230,12 @@ class Journey:
         self._client.done(self, self._reply.keep)
 
     def _answer_page(self, error: TracdClusterError) -> None:
-        """Answer with a page of the front's own."""
+        """Answer with a page of the front's own, or with a stranger's older one."""
+        self._leave_rendering(error)
         if self._gone:
+            return
+        if self._stranger is not None and (page := self._stranger.instead_of(error)) is not None:
+            self.give(page)
             return
         connection = self._reply.connection_line(self._front.draining)
         self._finish(
@@ -219,6 +257,7 @@ class Journey:
         if written and lane is not None:
             self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
+            self._leave_rendering(None)
             self._front.abandoned.pop(self, None)
             return
         self._lost += written > 0
@@ -252,6 +291,8 @@ class Journey:
             return
         lane, self._lane = self._lane, None
         if lane is None:
+            if self._stranger is not None:
+                self._stranger.waited_long()
             return
         limit = self._limit
         error = AnswerTimeout(f"it took longer than {limit:g} s for one request")
@@ -264,7 +305,12 @@ class Journey:
             self._answer_page(error)
         lane.give_up(error)
 
+    def _leave_rendering(self, error: TracdClusterError | None) -> None:
+        if self._stranger is not None:
+            self._stranger.leave(error)
+
     def _break_off(self) -> None:
+        self._leave_rendering(WorkerLost("its answer broke off"))
         self.ended = True
         self._client.broken()
 
@@ -278,7 +324,10 @@ class Journey:
         if self._lane is not None:
             self._front.abandoned[self] = self._front.now + self._limit
             self._lane.resume()
+        else:
+            self._leave_rendering(None)
 
 
 _: type[Waiting] = Journey
 __: type[Exchange] = Journey
+___: type[Traveller] = Journey

@@ -29,6 +29,7 @@ from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.journey import Journey
 from tracd_cluster.front.limits import TimeLimits
 from tracd_cluster.front.proxied import ProxiedFactory
+from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
@@ -69,6 +70,8 @@ class Front(service.Service):
         self.balancer = balancer
         self.gate: Gate | None = None
         """Who asks for passwords; set before the start, None where nobody does."""
+        self.strangers: Strangers | None = None
+        """What strangers share; set before the start, None where they share nothing."""
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""
         self._base_urls: tuple[str, ...] = ()
@@ -132,6 +135,8 @@ class Front(service.Service):
 
     def _tick(self, now: float) -> None:
         self.now = now
+        if self.strangers is not None:
+            self.strangers.now = now
         if int(now) != self._second:
             self._second = int(now)
             self.date_line = b"Date: %b\r\n" % formatdate(now, usegmt=True).encode("ascii")

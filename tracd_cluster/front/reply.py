@@ -33,13 +33,13 @@ class Standing:
 class Reply:
     """Makes the bytes of one answer. ``begun`` says that its head has been made, ``keep`` that more may follow it."""
 
-    __slots__ = ("_chunked", "_cookies", "_http11", "_no_body", "begun", "keep")
+    __slots__ = ("_chunked", "_http11", "_no_body", "begun", "cookies", "keep")
 
     def __init__(self, head: Head, keep: bool, harden: bool, scheme: bytes) -> None:
         self._http11 = head.http11
         self._no_body = head.method == b"HEAD"
         self._chunked = False
-        self._cookies = (Cookies.SECURE if scheme == b"https" else Cookies.LAX) if harden else Cookies.AS_THEY_ARE
+        self.cookies = (Cookies.SECURE if scheme == b"https" else Cookies.LAX) if harden else Cookies.AS_THEY_ARE
         self.begun = False
         self.keep = keep
 
@@ -65,7 +65,7 @@ class Reply:
                 self.keep = False
         connection = self.connection_line(draining) + standing.lasting
         head = answer_head(
-            reader.status, reader.reason, reader.fields, framing, standing.date_line, connection, self._cookies
+            reader.status, reader.reason, reader.fields, framing, standing.date_line, connection, self.cookies
         )
         if not pieces:
             return head

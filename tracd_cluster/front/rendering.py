@@ -1,0 +1,224 @@
+"""One rendering of a page for all strangers who ask for it at the same time, and the table of those under way.
+
+Ownership and lifetime. A rendering begins with the stranger who *leads* it, whose journey goes on as any other: it
+claims a lane, or waits in line for one. Those who ask for the same meanwhile *follow*: they have no lane and stand in
+no line. It ends once, and then nobody refers to it any more, in one of four ways:
+
+- the page may be shared: it is kept, and every follower is given it;
+- it may not: every follower claims a lane of its own, and for a while nobody follows that page any more;
+- its leader is gone before it had a worker, or with its worker: the followers begin again, the first of them leads;
+- its worker has failed: that is every follower's answer too, unless there is an older page.
+
+A follower that leaves, or that has waited too long while its leader stands in line, is merely taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tracd_cluster.balancer import Balancer
+from tracd_cluster.errors import ClientFault, LineTimeout, TracdClusterError
+from tracd_cluster.front.cache import Asked, Page, PageCache, fields_to_keep, is_for_anybody, key_of
+from tracd_cluster.front.reply import Standing
+from tracd_cluster.rewrite.cookies import Cookies
+from tracd_cluster.rewrite.headers import Field, answer_head
+from tracd_cluster.settings.cache import CacheSettings
+from tracd_cluster.upstream.framing import AnswerReader
+
+
+class Traveller(Protocol):
+    """A journey, as far as it may be a stranger's."""
+
+    no_body: bool
+    queue_deadline: float
+    under_way: bool
+    """A worker is at it."""
+
+    def give(self, page: Page) -> None:
+        """Answer with this page."""
+
+    def wait(self, until: float) -> None:
+        """Do nothing until somebody says something, or until it is too late."""
+
+    def claim(self) -> None:
+        """Claim a lane."""
+
+    def line_failed(self, error: TracdClusterError) -> None:
+        """Tell the client that there will be no page, for this reason."""
+
+
+class Rendering:
+    """A page that is being made for ``leader``; ``workers`` are those who make it, as the balancer counts them."""
+
+    __slots__ = ("_body", "_fields", "_followers", "_secrets", "_size", "_strangers", "_workers", "key", "leader")
+
+    def __init__(self, strangers: Strangers, key: bytes, leader: Stranger, workers: int) -> None:
+        self.key = key
+        self.leader = leader
+        self._strangers = strangers
+        self._workers = workers
+        self._followers: dict[Stranger, None] = {}
+        self._fields: Sequence[Field] | None = None
+        """Those that may be kept, as soon as the head of the answer is there."""
+        self._secrets: Sequence[bytes] = ()
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def __repr__(self) -> str:
+        return f"<Rendering {self.key!r}, {len(self._followers)} follow>"
+
+    def join(self, stranger: Stranger) -> None:
+        """Let one more follow."""
+        self._followers[stranger] = None
+
+    def left(self, stranger: Stranger, error: TracdClusterError | None) -> None:
+        """Go on without one of those who wait; if it is the leader, end, with its ``error`` if there is one."""
+        if stranger is not self.leader:
+            self._followers.pop(stranger, None)
+            return
+        for follower in self._end():
+            if error is None:
+                follower.seek()
+            else:
+                follower.journey.line_failed(error)
+
+    def add(self, reader: AnswerReader, pieces: list[bytes], cookies: Cookies, standing: Standing, now: float) -> None:
+        """Take what has come of the answer."""
+        largest = self._strangers.pages.settings.largest
+        if self._fields is None:
+            found = fields_to_keep(reader.status, reader.fields, largest)
+            if found is None:
+                self._not_shared(reader.status, now)
+                return
+            self._fields, self._secrets = found
+        self._body += pieces
+        self._size += sum(map(len, pieces))
+        if self._size > largest:
+            self._not_shared(reader.status, now)
+        elif reader.ended and not reader.failed:
+            body = b"".join(self._body)
+            if is_for_anybody(self._fields, self._secrets, body):
+                length = b"Content-Length: %d\r\n" % len(body)
+                date = standing.date_line
+                head = answer_head(reader.status, reader.reason, self._fields, length, date, b"", cookies)
+                self._shared(Page(head[:-2], body, now, self._workers))
+            else:
+                self._not_shared(reader.status, now)
+
+    def _shared(self, page: Page) -> None:
+        self._strangers.pages.keep(self.key, page)
+        for follower in self._end():
+            follower.journey.give(page)
+
+    def _not_shared(self, status: int, now: float) -> None:
+        if status < 500:  # which tells of this moment, and not of the page
+            self._strangers.pages.pass_by(self.key, now)
+        for follower in self._end():
+            follower.journey.claim()
+
+    def _end(self) -> list[Stranger]:
+        """Be nobody's any more, and give those who have followed."""
+        self._strangers.ended(self)
+        followers = list(self._followers)
+        self._followers.clear()
+        for stranger in (self.leader, *followers):
+            stranger.rendering = None
+        return followers
+
+
+class Stranger:
+    """A journey that may be given another one's page; ``rendering`` is what it leads or follows."""
+
+    __slots__ = ("_key", "_strangers", "journey", "rendering")
+
+    def __init__(self, strangers: Strangers, key: bytes, journey: Traveller) -> None:
+        self.journey = journey
+        self.rendering: Rendering | None = None
+        self._key = key
+        self._strangers = strangers
+
+    def seek(self) -> None:
+        """Get a page that is there, or follow one that is being made; else claim a lane, and perhaps lead."""
+        journey, strangers = self.journey, self._strangers
+        page = strangers.at_once(self._key)
+        if page is not None:
+            journey.give(page)
+            return
+        if not journey.no_body:
+            self.rendering = rendering = strangers.rendering(self._key, self)
+            if rendering is not None and rendering.leader is not self:
+                rendering.join(self)
+                journey.wait(journey.queue_deadline)
+                return
+        journey.claim()
+
+    def add(self, reader: AnswerReader, pieces: list[bytes], cookies: Cookies, standing: Standing) -> None:
+        """Take what has come of its own answer, for those who follow, and those who come soon."""
+        if self.rendering is not None:
+            self.rendering.add(reader, pieces, cookies, standing, self._strangers.now)
+
+    def leave(self, error: TracdClusterError | None = None) -> None:
+        """Have no part in the rendering any more; ``error`` is what its worker has done wrong."""
+        rendering, self.rendering = self.rendering, None
+        if rendering is not None:
+            rendering.left(self, error)
+
+    def instead_of(self, error: TracdClusterError) -> Page | None:
+        """Give the page that was good a while ago, where it is not the client who is to blame."""
+        return None if isinstance(error, ClientFault) else self._strangers.stale(self._key)
+
+    def waited_long(self) -> None:
+        """Wait no longer for a leader that stands in line itself; one that has a worker has a limit of its own."""
+        rendering = self.rendering
+        if rendering is not None and rendering.leader.journey.under_way:
+            self.journey.wait(self._strangers.never)
+        elif rendering is not None:
+            self.journey.line_failed(LineTimeout("no worker became free in time"))
+
+
+class Strangers:
+    """What is kept for strangers, and what is being made for them; ``on`` says whether anything is."""
+
+    never = float("inf")
+
+    def __init__(self, settings: CacheSettings, balancer: Balancer) -> None:
+        self.pages = PageCache(settings)
+        self.on = settings.period > 0
+        self.now = 0.0
+        """Set by the front's clock."""
+        self._balancer = balancer
+        self._renderings: dict[bytes, Rendering] = {}
+
+    def __repr__(self) -> str:
+        return f"<Strangers, {len(self._renderings)} renderings, {self.pages!r}>"
+
+    def take(self, settings: CacheSettings) -> None:
+        """Go by these settings from now on."""
+        self.on = settings.period > 0
+        self.pages.take(settings)
+
+    def meet(self, journey: Traveller, head: Asked, scheme: bytes) -> Stranger | None:
+        """Look at a journey, and give the stranger that it is, if it is one."""
+        key = key_of(head, scheme)
+        return Stranger(self, key, journey) if key is not None else None
+
+    def at_once(self, key: bytes) -> Page | None:
+        """Give a page that is good, or while there is no worker at all, one that was."""
+        page = self.pages.fresh(key, self.now, self._balancer.changes)
+        return self.stale(key) if page is None and self._balancer.deserted else page
+
+    def stale(self, key: bytes) -> Page | None:
+        """Give a page that was good a while ago."""
+        return self.pages.stale(key, self.now)
+
+    def rendering(self, key: bytes, stranger: Stranger) -> Rendering | None:
+        """Give the rendering under way, or a new one led by this stranger; None for a page that is never shared."""
+        rendering = self._renderings.get(key)
+        if rendering is None and not self.pages.is_passed(key, self.now):
+            rendering = self._renderings[key] = Rendering(self, key, stranger, self._balancer.changes)
+        return rendering
+
+    def ended(self, rendering: Rendering) -> None:
+        """Take note that a rendering has ended."""
+        del self._renderings[rendering.key]
