@@ -32,8 +32,10 @@ class Traveller(Protocol):
 
     no_body: bool
     queue_deadline: float
-    under_way: bool
-    """A worker is at it."""
+
+    @property
+    def under_way(self) -> bool:
+        """Tell whether a worker is at it."""
 
     def give(self, page: Page) -> None:
         """Answer with this page."""
@@ -59,7 +61,7 @@ class Rendering:
         self._strangers = strangers
         self._workers = workers
         self._followers: dict[Stranger, None] = {}
-        self._fields: Sequence[Field] | None = None
+        self._fields: list[Field] | None = None
         """Those that may be kept, as soon as the head of the answer is there."""
         self._secrets: Sequence[bytes] = ()
         self._body: list[bytes] = []

@@ -7,14 +7,17 @@ field ``Tracd-Cluster-Stranger`` in the answer, which is there if
 - the request brought no cookie and no login, and Trac took its user to be anonymous, whatever a plugin may go by;
 - nothing has asked who the client is or what it says of itself: its address, its browser, where it came from, or any
   other header field that the front does not tell pages apart by;
-- the page was complete before its head was sent, so that nothing can ask for that afterwards.
+- the page was complete before its head was sent, so that nothing can ask for that afterwards. Trac makes most pages
+  while it sends them; a stranger's is made first, unless it is longer than the front would keep.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
-from tracd_cluster.settings.cache import UNKEYED
+from tracd_cluster.settings.cache import UNKEYED, CacheSettings
 from tracd_cluster.tracd.wsgi import Environ
 
 FIELD = "Tracd-Cluster-Stranger"
@@ -54,6 +57,20 @@ def is_strangers(environ: Environ) -> bool:
     )
 
 
+def made(content: bytes | Iterable[bytes], largest: int = CacheSettings().largest) -> tuple[Any, bool]:
+    """Make a page; give it, and whether that is all of it."""
+    if isinstance(content, bytes):
+        return content, True
+    pieces, size = [], 0
+    rest = iter(content)
+    for piece in rest:
+        pieces.append(piece)
+        size += len(piece)
+        if size > largest:
+            return chain(pieces, rest), False
+    return b"".join(pieces), True
+
+
 def tell_of_strangers() -> None:
     """Have Trac say which pages are the same for every stranger, from now on; Trac must have been imported."""
     from trac.web.api import Request
@@ -73,7 +90,7 @@ def tell_of_strangers() -> None:
 
     def send(req: Any, content: Any, *how: Any, **named: Any) -> None:
         if type(req.environ) is Watched:
-            req.environ.whole = isinstance(content, bytes)
+            content, req.environ.whole = made(content)
         Request._send(req, content, *how, **named)
 
     def end_headers(req: Any, exc_info: Any = None) -> None:

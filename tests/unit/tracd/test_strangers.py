@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tracd_cluster.settings.cache import UNKEYED
-from tracd_cluster.tracd.strangers import FIELD, PERSONAL, Watched, is_strangers, tell_of_strangers
+from tracd_cluster.tracd.strangers import FIELD, PERSONAL, Watched, is_strangers, made, tell_of_strangers
 
 REQUEST = {
     "REQUEST_METHOD": "GET",
@@ -127,7 +127,8 @@ def test_a_page_for_nobody_is_for_everybody(answer: Callable[..., bool]) -> None
         {"HTTP_COOKIE": "trac_auth=abc"},
         {"session": lambda req: pytest.importorskip("trac.web.main").FakeSession()},
         {"say": lambda req: req.send(b"no", status=404)},
-        {"say": lambda req: req.send(iter([b"a page", b" in pieces"]))},
+        {"say": lambda req: req.send(b"x" * 1000 for _ in range(1200))},
+        {"say": lambda req: req.send(str(req.remote_addr).encode() for _ in range(2))},
         {"say": lambda req: req.redirect("/elsewhere")},
     ],
     ids=str,
@@ -137,6 +138,27 @@ def test_a_page_for_somebody_is_not(answer: Callable[..., bool], how: dict[str, 
     assert not answer(**how)
 
 
+def test_a_page_that_is_made_while_it_is_sent_is_made_before(answer: Callable[..., bool]) -> None:
+    """Most of Trac's are made so."""
+    assert answer(say=lambda req: req.send(piece for piece in (b"<html>", b"</html>")))
+
+
+def test_a_page_stays_the_same() -> None:
+    """Long or short, in pieces or not."""
+    pieces = [b"a" * 10, b"b" * 10, b"c" * 10]
+    assert (b"x", True) == made(b"x")
+    assert (b"".join(pieces), True) == made(iter(pieces), 30)
+    content, whole = made(iter(pieces), 15)
+    assert (pieces, False) == (list(content), whole)
+
+
 def test_a_file_is_for_everybody(answer: Callable[..., bool]) -> None:
     """Its length is known before it is sent."""
-    assert answer(say=lambda req: req.send_file(__file__, "text/plain"))
+
+    def say(req: Any) -> None:
+        req.send_response(200)
+        req.send_header("Content-Length", 5)
+        req.end_headers()
+        raise pytest.importorskip("trac.web.main").RequestDone
+
+    assert answer(say=say)
