@@ -17,6 +17,8 @@ from twisted.internet import reactor as any_reactor  # noqa: TID251 - this is a 
 
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.front.listener import Front
+from tracd_cluster.front.rendering import Strangers
+from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
 from tracd_cluster.tracd.worker import LaneEnd
 from tracd_cluster.tracd.wsgi import constant_environ
@@ -84,6 +86,7 @@ def main() -> None:
     balancer = Balancer(1000)
     counter = Counter(balancer, requests)
     front = Front(settings, 30.0, balancer, reactor)
+    front.strangers = Strangers(CacheSettings(), balancer)
     lanes: list[socket.socket] = []
     for number in (1, 2):
         lanes.append(fork_worker(lanes))

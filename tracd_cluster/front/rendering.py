@@ -6,8 +6,8 @@ no line. It ends once, and then nobody refers to it any more, in one of four way
 
 - the page may be shared: it is kept, and every follower is given it;
 - it may not: every follower claims a lane of its own, and for a while nobody follows that page any more;
-- its leader is gone before it had a worker, or with its worker: the followers begin again, the first of them leads;
-- its worker has failed: that is every follower's answer too, unless there is an older page.
+- its leader is gone, or refused, or has lost its workers: the followers begin again, the first of them leads;
+- it has taken too long: that is every follower's answer too, unless there is an older page.
 
 A follower that leaves, or that has waited too long while its leader stands in line, is merely taken out.
 """
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tracd_cluster.balancer import Balancer
-from tracd_cluster.errors import ClientFault, LineTimeout, TracdClusterError
+from tracd_cluster.errors import AnswerTimeout, ClientFault, LineTimeout, TracdClusterError
 from tracd_cluster.front.cache import Asked, Page, PageCache, fields_to_keep, is_for_anybody, key_of
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.rewrite.cookies import Cookies
@@ -75,15 +75,15 @@ class Rendering:
         self._followers[stranger] = None
 
     def left(self, stranger: Stranger, error: TracdClusterError | None) -> None:
-        """Go on without one of those who wait; if it is the leader, end, with its ``error`` if there is one."""
+        """Go on without one of those who wait; if it is the leader, end; ``error`` is why, if not of its own will."""
         if stranger is not self.leader:
             self._followers.pop(stranger, None)
             return
         for follower in self._end():
-            if error is None:
-                follower.seek()
-            else:
+            if isinstance(error, AnswerTimeout):
                 follower.journey.line_failed(error)
+            else:
+                follower.seek()
 
     def add(self, reader: AnswerReader, pieces: list[bytes], cookies: Cookies, standing: Standing, now: float) -> None:
         """Take what has come of the answer."""
@@ -161,7 +161,7 @@ class Stranger:
             self.rendering.add(reader, pieces, cookies, standing, self._strangers.now)
 
     def leave(self, error: TracdClusterError | None = None) -> None:
-        """Have no part in the rendering any more; ``error`` is what its worker has done wrong."""
+        """Have no part in the rendering any more; ``error`` is why, if not of its own will."""
         rendering, self.rendering = self.rendering, None
         if rendering is not None:
             rendering.left(self, error)
