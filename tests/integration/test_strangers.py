@@ -238,7 +238,7 @@ def with_preferences(port: int, project: str) -> dict[str, str]:
 def test_people_and_strangers_never_see_each_other_s(
     copy_env: CopyEnvironment, start_cluster: StartCluster, tmp_path: Path
 ) -> None:
-    """Two projects and hosts, http and https, three languages, preferences and users, all at the same pages at once."""
+    """Two projects and hosts, http and https, three languages, preferences and users, all at the same pages."""
     envs = [str(copy_env(name)) for name in ("alpha", "beta")]
     users = htpasswd(tmp_path / "users", {"quokka": "harbour", "zebu": "harbour"})
     options = ("--basic-auth", f"*,{users},harbour", "--trusted-proxy", "127.0.0.1", "--workers", "2")

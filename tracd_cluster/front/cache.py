@@ -139,10 +139,10 @@ class Page:
         self.since = since
         self.workers = workers
 
-    def answer(self, now: float, lines: bytes, no_body: bool) -> bytes:
+    def answer(self, now: float, lines: bytes, request_id: bytes, no_body: bool) -> bytes:
         """Make an answer of it; ``lines`` are whole header lines of this answer's own."""
-        age = b"Age: %d\r\n" % (now - self.since)
-        return b"".join((self.head, age, lines, b"\r\n", b"" if no_body else self.body))
+        last = b"Age: %d\r\n%bX-Request-ID: %b\r\n\r\n" % (now - self.since, lines, request_id)
+        return b"".join((self.head, last, b"" if no_body else self.body))
 
 
 class PageCache:

@@ -24,7 +24,6 @@ from tracd_cluster.errors import (
     LineFault,
     TracdClusterError,
     WorkerFault,
-    WorkerLost,
     status_of,
 )
 from tracd_cluster.front import pages
@@ -34,7 +33,8 @@ from tracd_cluster.front.cache import Page
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.outflow import Outflow
-from tracd_cluster.front.rendering import Stranger, Traveller
+from tracd_cluster.front.record import LEFT, Record
+from tracd_cluster.front.rendering import NOBODY, Stranger, Traveller
 from tracd_cluster.front.reply import Reply
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
@@ -57,7 +57,7 @@ class Journey:
 
     __slots__ = (
         "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply",
-        "_stranger", "complete", "ended", "head", "no_body", "queue_deadline", "since",
+        "_stranger", "complete", "ended", "head", "no_body", "queue_deadline", "record", "since",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -68,7 +68,7 @@ class Journey:
         self.ended = False
         self.queue_deadline = 0.0
         self.since = 0.0
-        """When its present worker got it."""
+        """When its present worker got it, or when it got in line for one."""
         self._front = front
         self._client = client
         self._body: Body | None = None
@@ -76,14 +76,20 @@ class Journey:
         self._limit = 0.0
         self._lost = 0
         self._gone = False
-        self._stranger: Stranger | None = None
+        self._stranger: Stranger = NOBODY
         self._admission = admission = admit(front, client, head)
-        self._reply = Reply(head, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme)
+        request_id = admission.request_id or front.new_id()
+        head.lines.append(b"X-Request-ID: %b\r\n" % request_id)
+        self.record = Record(front.clock(), admission.origin.address, head, request_id)
+        self._reply = Reply(
+            head, request_id, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme
+        )
         self._flow = Outflow(front, client)
 
     def __str__(self) -> str:
         user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
-        return f"{self.head.method.decode('ascii')} {self.head.target.decode('latin-1')}{user}"
+        request_id = self.record.request_id.decode("ascii")
+        return f"{self.head.method.decode('ascii')} {self.head.target.decode('latin-1')}{user} [{request_id}]"
 
     # -- the request
 
@@ -92,16 +98,7 @@ class Journey:
         body = self._body
         if body is None:
             body = self._body = Body(self._front.body_memory)
-        if body.size + len(data) > self._front.max_body:
-            raise ClientFault(413, f"A request body may have {self._front.max_body} bytes at the most.")
-        if self._admission.own is not None:
-            body.size += len(data)  # counted for the limit, and not kept
-            return
-        try:
-            body.write(data)
-        except OSError as error:
-            log.error("No room for a request body of {size} bytes: {error}", size=body.size, error=error)
-            raise ClientFault(507, "The server has no room for this upload at the moment.") from error
+        body.take(data, self._front.max_body, keep=self._admission.own is None)
 
     def run(self) -> None:
         """Go on with a request that is complete: answer it, have its login decided, or claim a lane for it."""
@@ -110,6 +107,7 @@ class Journey:
             self._answer_page(admission.own)
         elif self.head.path == b"*":
             connection = self._reply.connection_line(self._front.draining)
+            self.record.status = 204
             self._finish(pages.options(date_line=self._client.standing.lines, connection=connection))
         elif admission.attempt is not None:
             # The gate's own limits bound this wait.
@@ -131,28 +129,17 @@ class Journey:
         """Claim a lane, unless this is a stranger's and another one's page will do."""
         self.queue_deadline = self._front.now + self._front.queue_timeout
         strangers = self._front.strangers
-        if strangers is not None and strangers.on and not self._admission.user:
-            self._stranger = strangers.meet(self, self.head, self._admission.origin.scheme)
-        if self._stranger is not None:
-            self._stranger.seek()
-        else:
+        if strangers is not None and not self._admission.user:
+            self._stranger = strangers.meet(self, self._client, self.head, self._admission.origin.scheme)
+        if self._stranger is NOBODY or not self._stranger.is_served():
             self.claim()
 
-    def wait(self, until: float) -> None:
-        """Do nothing until somebody says something, or until it is too late."""
-        self._client.deadline = until
-
-    def give(self, page: Page) -> None:
-        """Answer with a page that was made for another stranger."""
-        lines = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
-        self.ended = True
-        if self._flow.put(page.answer(self._front.now, lines, self.no_body), None):
-            self._leave()
-
-    def claim(self) -> None:
-        """Claim a lane, or wait in line for one."""
+    def claim(self, again: bool = False) -> None:
+        """Claim a lane, or wait in line for one; ``again`` after one that was lost."""
+        self.since = self._front.clock()
+        balancer = self._front.balancer
         try:
-            lane = self._front.balancer.claim(self)
+            lane = balancer.claim_first(self) if again else balancer.claim(self)
         except LineFault as error:
             self._answer_page(error)
         else:
@@ -161,11 +148,22 @@ class Journey:
             else:
                 self._client.deadline = self._front.never
 
+    def give(self, page: Page) -> None:
+        """Answer with a page that was made for another stranger."""
+        self.record.status, self.record.by = 200, "cache"
+        connection = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
+        self._finish(page.answer(self._front.now, connection, self.record.request_id, self.no_body))
+
     def lane_given(self, lane: Lane) -> None:
         """Send the request on the lane that is now claimed for it."""
         body = self._body
         self._lane = lane
-        self.since = self._front.now
+        record = self.record
+        now = self._front.clock()
+        record.line_seconds += now - self.since
+        record.by = "worker"
+        record.worker = lane.name
+        self.since = now
         self._limit = limit = self._front.time_limits.of(self.head.target)
         self._client.deadline = self._front.now + limit
         admission = self._admission
@@ -174,13 +172,8 @@ class Journey:
 
     def line_failed(self, error: TracdClusterError) -> None:
         """Tell the client that no worker took the request; who waits for the same page goes on without it."""
-        self._leave_rendering(None)
+        self._stranger.leave()
         self._answer_page(error)
-
-    @property
-    def under_way(self) -> bool:
-        """Tell whether a worker is at it."""
-        return self._lane is not None
 
     def told(self) -> tuple[str, str, str, float]:
         """Say what its worker is asked: method, path, user, and since when."""
@@ -194,12 +187,12 @@ class Journey:
         if not reader.status or self.ended:
             return
         pieces = reader.take()
-        if self._stranger is not None:
-            self._stranger.add(reader, pieces, self._reply.cookies, self._client.standing)
+        if self._stranger is not NOBODY:
+            self._stranger.add(reader, pieces, self._reply.cookies)
         if self._gone:
             if reader.ended:
                 self._lane = None
-                self._leave_rendering(None)
+                self._stranger.leave()
                 self._front.abandoned.pop(self, None)
             return
         self._client.deadline = self._front.now + self._limit
@@ -207,8 +200,10 @@ class Journey:
             out = self._reply.go_on(pieces, reader.ended)
         else:
             out = self._reply.begin(reader, pieces, self._client.standing, self._front.draining)
+        self.record.sent += len(out)
         if reader.ended:
             self._lane = None
+            self.record.worker_seconds += self._front.clock() - self.since
             if reader.failed:
                 self._break_off()
                 return
@@ -223,29 +218,48 @@ class Journey:
 
     def _finish(self, out: bytes) -> None:
         self.ended = True
-        self._client.write(out)
-        self._leave()
+        self.record.sent += len(out)
+        if self._flow.put(out, None):
+            self._leave()
 
     def _leave(self) -> None:
+        self._tell()
         self._client.done(self, self._reply.keep)
+
+    def _tell(self, whole: bool = True) -> None:
+        """Tell of this request, now that it has ended, whoever wants to know; once."""
+        record, recorders = self.record, self._front.recorders
+        if record.ended or not recorders:
+            return
+        record.ended = True
+        record.whole = whole
+        record.status = record.status or self._reply.status or LEFT
+        record.user = self._admission.user
+        record.received = self._body.size if self._body is not None else 0
+        record.total_seconds = self._front.clock() - record.arrived
+        for tell in recorders:
+            tell(record)
 
     def _answer_page(self, error: TracdClusterError) -> None:
         """Answer with a page of the front's own, or with a stranger's older one."""
-        self._leave_rendering(error)
+        self._stranger.leave(error)
         if self._gone:
             return
-        if self._stranger is not None and (page := self._stranger.instead_of(error)) is not None:
+        if (page := self._stranger.instead_of(error)) is not None:
             self.give(page)
             return
         connection = self._reply.connection_line(self._front.draining)
+        self.record.status = status = status_of(error)
+        self.record.by = "front"
         self._finish(
-            pages.page(
-                status_of(error),
+            self._front.error_pages.page(
+                status,
                 pages.sentence(error),
                 date_line=self._client.standing.lines,
                 connection=connection,
                 lines=error.lines if isinstance(error, ClientFault) else b"",
                 no_body=self.no_body,
+                request_id=self.record.request_id,
             )
         )
 
@@ -254,15 +268,18 @@ class Journey:
     def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:
         """Send the request to another worker, or tell the client (Note [Sent again])."""
         lane, self._lane = self._lane, None
+        now = self._front.clock()
+        self.record.worker_seconds += now - self.since
+        self.since = now
         if written and lane is not None:
             self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
-            self._leave_rendering(None)
+            self._stranger.leave()
             self._front.abandoned.pop(self, None)
             return
         self._lost += written > 0
         if not answered and (written == 0 or (self.head.safe and self._lost < MOST_WORKERS)):
-            self._again()
+            self.claim(again=True)
         elif self._reply.begun:
             self._break_off()
         else:
@@ -273,17 +290,6 @@ class Journey:
                 )
             self._answer_page(error)
 
-    def _again(self) -> None:
-        try:
-            lane = self._front.balancer.claim_first(self)
-        except LineFault as error:
-            self._answer_page(error)
-        else:
-            if lane is not None:
-                self.lane_given(lane)
-            else:
-                self._client.deadline = self._front.never
-
     def timed_out(self) -> None:
         """Give up a client that does not read, or a worker that has run past the deadline."""
         if self._client.paused and not self._gone:
@@ -291,9 +297,9 @@ class Journey:
             return
         lane, self._lane = self._lane, None
         if lane is None:
-            if self._stranger is not None:
-                self._stranger.waited_long()
+            self._stranger.waited_long()
             return
+        self.record.worker_seconds += self._front.clock() - self.since
         limit = self._limit
         error = AnswerTimeout(f"it took longer than {limit:g} s for one request")
         late = f"{self} took longer than {limit:g} s"
@@ -305,17 +311,19 @@ class Journey:
             self._answer_page(error)
         lane.give_up(error)
 
-    def _leave_rendering(self, error: TracdClusterError | None) -> None:
-        if self._stranger is not None:
-            self._stranger.leave(error)
-
     def _break_off(self) -> None:
-        self._leave_rendering(WorkerLost("its answer broke off"))
+        self._stranger.leave()
         self.ended = True
+        self._tell(whole=False)
         self._client.broken()
 
     def client_gone(self) -> None:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
+        if self.record.ended:
+            return
+        self._tell(whole=False)
+        if self.ended:
+            return
         self._gone = True
         self._flow.drop()
         if self._admission.attempt is not None:
@@ -325,7 +333,7 @@ class Journey:
             self._front.abandoned[self] = self._front.now + self._limit
             self._lane.resume()
         else:
-            self._leave_rendering(None)
+            self._stranger.leave()
 
 
 _: type[Waiting] = Journey

@@ -20,11 +20,14 @@ from typing import Protocol
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import AnswerTimeout, ClientFault, LineTimeout, TracdClusterError
 from tracd_cluster.front.cache import Asked, Page, PageCache, fields_to_keep, is_for_anybody, key_of
+from tracd_cluster.front.client import Client
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.rewrite.cookies import Cookies
 from tracd_cluster.rewrite.headers import Field, answer_head
 from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.upstream.framing import AnswerReader
+
+NEVER = float("inf")
 
 
 class Traveller(Protocol):
@@ -33,15 +36,8 @@ class Traveller(Protocol):
     no_body: bool
     queue_deadline: float
 
-    @property
-    def under_way(self) -> bool:
-        """Tell whether a worker is at it."""
-
     def give(self, page: Page) -> None:
         """Answer with this page."""
-
-    def wait(self, until: float) -> None:
-        """Do nothing until somebody says something, or until it is too late."""
 
     def claim(self) -> None:
         """Claim a lane."""
@@ -132,33 +128,40 @@ class Rendering:
 class Stranger:
     """A journey that may be given another one's page; ``rendering`` is what it leads or follows."""
 
-    __slots__ = ("_key", "_strangers", "journey", "rendering")
+    __slots__ = ("_client", "_key", "_strangers", "journey", "rendering")
 
-    def __init__(self, strangers: Strangers, key: bytes, journey: Traveller) -> None:
+    def __init__(self, strangers: Strangers, key: bytes, journey: Traveller, client: Client) -> None:
         self.journey = journey
         self.rendering: Rendering | None = None
+        self._client = client
         self._key = key
         self._strangers = strangers
 
-    def seek(self) -> None:
-        """Get a page that is there, or follow one that is being made; else claim a lane, and perhaps lead."""
+    def is_served(self) -> bool:
+        """Say whether it is given a page, now or when the rendering that it follows is done; else it may lead one."""
         journey, strangers = self.journey, self._strangers
         page = strangers.at_once(self._key)
         if page is not None:
             journey.give(page)
-            return
-        if not journey.no_body:
-            self.rendering = rendering = strangers.rendering(self._key, self)
-            if rendering is not None and rendering.leader is not self:
-                rendering.join(self)
-                journey.wait(journey.queue_deadline)
-                return
-        journey.claim()
+            return True
+        if journey.no_body:
+            return False
+        self.rendering = rendering = strangers.rendering(self._key, self)
+        if rendering is None or rendering.leader is self:
+            return False
+        rendering.join(self)
+        self._client.deadline = journey.queue_deadline
+        return True
 
-    def add(self, reader: AnswerReader, pieces: list[bytes], cookies: Cookies, standing: Standing) -> None:
+    def seek(self) -> None:
+        """Begin again: the rendering that was followed has come to nothing."""
+        if not self.is_served():
+            self.journey.claim()
+
+    def add(self, reader: AnswerReader, pieces: list[bytes], cookies: Cookies) -> None:
         """Take what has come of its own answer, for those who follow, and those who come soon."""
         if self.rendering is not None:
-            self.rendering.add(reader, pieces, cookies, standing, self._strangers.now)
+            self.rendering.add(reader, pieces, cookies, self._client.standing, self._strangers.now)
 
     def leave(self, error: TracdClusterError | None = None) -> None:
         """Have no part in the rendering any more; ``error`` is why, if not of its own will."""
@@ -170,19 +173,41 @@ class Stranger:
         """Give the page that was good a while ago, where it is not the client who is to blame."""
         return None if isinstance(error, ClientFault) else self._strangers.stale(self._key)
 
+    @property
+    def in_line(self) -> bool:
+        """Tell whether it waits for a worker, which nothing bounds but the line itself."""
+        return self._client.deadline == NEVER
+
     def waited_long(self) -> None:
         """Wait no longer for a leader that stands in line itself; one that has a worker has a limit of its own."""
         rendering = self.rendering
-        if rendering is not None and rendering.leader.journey.under_way:
-            self.journey.wait(self._strangers.never)
-        elif rendering is not None:
+        if rendering is not None and rendering.leader.in_line:
             self.journey.line_failed(LineTimeout("no worker became free in time"))
+        elif rendering is not None:
+            self._client.deadline = NEVER
+
+
+class _Nobody(Stranger):
+    """What a journey is that shares nothing."""
+
+    def __init__(self) -> None:
+        """Refer to nobody."""
+
+    def leave(self, error: TracdClusterError | None = None) -> None:
+        """Leave nothing."""
+
+    def instead_of(self, error: TracdClusterError) -> None:
+        """Have nothing to give."""
+
+    def waited_long(self) -> None:
+        """Wait for nothing."""
+
+
+NOBODY = _Nobody()
 
 
 class Strangers:
     """What is kept for strangers, and what is being made for them; ``on`` says whether anything is."""
-
-    never = float("inf")
 
     def __init__(self, settings: CacheSettings, balancer: Balancer) -> None:
         self.pages = PageCache(settings)
@@ -200,10 +225,10 @@ class Strangers:
         self.on = settings.period > 0
         self.pages.take(settings)
 
-    def meet(self, journey: Traveller, head: Asked, scheme: bytes) -> Stranger | None:
-        """Look at a journey, and give the stranger that it is, if it is one."""
-        key = key_of(head, scheme)
-        return Stranger(self, key, journey) if key is not None else None
+    def meet(self, journey: Traveller, client: Client, head: Asked, scheme: bytes) -> Stranger:
+        """Look at a journey, and give the stranger that it is, or nobody."""
+        key = key_of(head, scheme) if self.on else None
+        return Stranger(self, key, journey, client) if key is not None else NOBODY
 
     def at_once(self, key: bytes) -> Page | None:
         """Give a page that is good, or while there is no worker at all, one that was."""

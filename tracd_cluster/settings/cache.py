@@ -8,7 +8,7 @@ UNKEYED = frozenset(
     (
         "accept", "accept-charset", "cache-control", "connection", "dnt", "from", "keep-alive", "pragma", "priority",
         "referer", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode",
-        "sec-fetch-site", "sec-fetch-user", "sec-gpc", "te", "upgrade-insecure-requests", "user-agent",
+        "sec-fetch-site", "sec-fetch-user", "sec-gpc", "te", "upgrade-insecure-requests", "user-agent", "x-request-id",
     )
 )  # fmt: skip
 """Header fields, in lower case, in which two strangers may differ and be given the same page.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.body import Body
 
 
@@ -31,3 +34,15 @@ def test_a_body_at_the_limit_stays_in_memory() -> None:
     body.write(b"e")
     assert b"" == body.start()
     assert b"abcde" == body.read(100)
+
+
+def test_a_body_that_is_too_large_is_refused_even_if_nobody_will_read_it() -> None:
+    """A piece at a time."""
+    for keep in (True, False):
+        body = Body(100)
+        body.take(b"abc", 5, keep)
+        body.take(b"de", 5, keep)
+        with pytest.raises(ClientFault) as raised:
+            body.take(b"f", 5, keep)
+        assert (413, 5) == (raised.value.status, body.size)
+        assert (b"abcde" if keep else b"") == read_all(body)

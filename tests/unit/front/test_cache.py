@@ -263,8 +263,9 @@ def test_what_is_never_shared_is_remembered_for_a_while() -> None:
 
 def test_the_answer_says_how_old_it_is() -> None:
     """In whole seconds (RFC 9111 section 5.1)."""
-    assert b"HTTP/1.1 200 Ok\r\nAge: 1\r\nX: y\r\n\r\nxx" == page(2).answer(101.9, b"X: y\r\n", False)
-    assert b"HTTP/1.1 200 Ok\r\nAge: 0\r\n\r\n" == page(2).answer(100.0, b"", True)
+    first = b"HTTP/1.1 200 Ok\r\nAge: 1\r\nX: y\r\nX-Request-ID: a\r\n\r\nxx"
+    assert first == page(2).answer(101.9, b"X: y\r\n", b"a", False)
+    assert b"HTTP/1.1 200 Ok\r\nAge: 0\r\nX-Request-ID: b\r\n\r\n" == page(2).answer(100.0, b"", b"b", True)
 
 
 # -- how many
