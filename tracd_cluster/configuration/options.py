@@ -104,7 +104,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         names=("--secret-file",), group="signing in", read=values.path, metavar="FILE", is_path=True,
-        help="signs Digest nonces; share it among several hosts", shown="a new secret at each start",
+        help="signs nonces and visitors; share it among several hosts", shown="a new secret at each start",
     ),
     *WORKERS,
     Option(
