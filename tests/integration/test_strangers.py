@@ -283,7 +283,7 @@ def test_strangers_see_what_there_was_while_there_is_no_worker(env: Path, start_
     """All processes but the front are killed: a stranger is shown the page at once, a person when it can be made."""
     cluster = start_cluster("--workers", "2", "-s", str(with_plugin(env)))
     _, text = get(cluster.port, "/mirror/plain")
-    killed = [cluster.template_pid(), *cluster.worker_pids()]
+    killed = [cluster.template_pid(), *cluster.wait_for_workers(2)]
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     before = rendered(env, "/mirror/plain")

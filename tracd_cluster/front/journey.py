@@ -279,7 +279,10 @@ class Journey:
             return
         self._lost += written > 0
         if not answered and (written == 0 or (self.head.safe and self._lost < MOST_WORKERS)):
-            self.claim(again=True)
+            if (page := self._stranger.for_want_of_workers()) is not None:
+                self.give(page)
+            else:
+                self.claim(again=True)
         elif self._reply.begun:
             self._break_off()
         else:

@@ -173,6 +173,13 @@ class Stranger:
         """Give the page that was good a while ago, where it is not the client who is to blame."""
         return None if isinstance(error, ClientFault) else self._strangers.stale(self._key)
 
+    def for_want_of_workers(self) -> Page | None:
+        """Give the page that was good a while ago if there is nobody to make a new one, and wait for none."""
+        page = self._strangers.at_once(self._key) if self._strangers.deserted else None
+        if page is not None:
+            self.leave()
+        return page
+
     @property
     def in_line(self) -> bool:
         """Tell whether it waits for a worker, which nothing bounds but the line itself."""
@@ -197,6 +204,9 @@ class _Nobody(Stranger):
         """Leave nothing."""
 
     def instead_of(self, error: TracdClusterError) -> None:
+        """Have nothing to give."""
+
+    def for_want_of_workers(self) -> None:
         """Have nothing to give."""
 
     def waited_long(self) -> None:
@@ -230,10 +240,15 @@ class Strangers:
         key = key_of(head, scheme) if self.on else None
         return Stranger(self, key, journey, client) if key is not None else NOBODY
 
+    @property
+    def deserted(self) -> bool:
+        """Tell whether there is no worker at all."""
+        return self._balancer.deserted
+
     def at_once(self, key: bytes) -> Page | None:
         """Give a page that is good, or while there is no worker at all, one that was."""
         page = self.pages.fresh(key, self.now, self._balancer.changes)
-        return self.stale(key) if page is None and self._balancer.deserted else page
+        return self.stale(key) if page is None and self.deserted else page
 
     def stale(self, key: bytes) -> Page | None:
         """Give a page that was good a while ago."""

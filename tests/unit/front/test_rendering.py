@@ -369,6 +369,16 @@ def test_an_older_page_is_given_at_once_while_there_is_no_worker() -> None:
     assert [503] == statuses(Wire(front).feed(GET).take())
 
 
+def test_an_older_page_is_given_to_those_whose_workers_were_the_last() -> None:
+    """They would wait for new ones otherwise."""
+    front, clock, [worker] = make()
+    kept(front, clock, worker)
+    wires = [Wire(front).feed(GET) for _ in range(3)]
+    worker.lose(LOST)
+    assert [True] * 3 == [b"Age: 100\r\n" in wire.take() for wire in wires]
+    assert 0 == front.balancer.waiting
+
+
 def test_if_everyone_is_refused_so_are_those_who_follow() -> None:
     """Nobody is forgotten."""
     front, _, [worker] = make()
