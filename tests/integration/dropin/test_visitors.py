@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from tests.integration.dropin.conftest import MakeProject, StartServer
 from tests.integration.dropin.server import OURS, PROGRAMS, Server
 
 PASSWORD = "harbour"
-TIMES = re.compile(r"127\.0\.0\.1:\d+|\d{10,16}|\b[0-9a-f]{24}\b|\d\d:\d\d:\d\d|\d+ seconds?|\d+\.\d+ s\b")
+TIMES = re.compile(
+    r"127\.0\.0\.1:\d+|\b[0-9a-f]{24}\b|\b\d{10,16}\b|\d\d:\d\d:\d\d|\d+ (?:second|minute)s?|\d+\.\d+ s\b"
+)
 """What differs from one moment to the next, and from one server to the other."""
 
 
@@ -80,7 +83,9 @@ def both(places: list[Place], walk: Callable[[Place], str]) -> None:
             if known in after:
                 after.remove(known)
         results.append((seen, after))
-    assert results[0] == results[1]
+    (theirs, stored), (ours, kept) = results
+    assert "" == "\n".join(unified_diff(theirs.splitlines(), ours.splitlines(), n=0, lineterm=""))
+    assert stored == kept
 
 
 @pytest.mark.parametrize(
