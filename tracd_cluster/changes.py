@@ -70,6 +70,10 @@ LIVE = {
     "cache.memory": "page-memory",
     "cache.largest": "largest page kept",
     "cache.stale": "stale-if-error",
+    "static.memory": "static-memory",
+    "static.entries": "static entries",
+    "static.largest": "largest static file",
+    "static.max_age": "static-max-age",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
 }
@@ -110,6 +114,9 @@ NOT_LIVE = {
     "process.logfile": "logfile",
     "process.control": "control",
     "process.drain_delay": "drain-delay",
+    "log.access": "access-log",
+    "log.access_form": "access-log-format",
+    "log.messages": "log-format",
 }
 
 PROJECTS = frozenset({

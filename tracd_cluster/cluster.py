@@ -30,6 +30,9 @@ from tracd_cluster.balancer import Balancer
 from tracd_cluster.balancer import Lane as AnyLane
 from tracd_cluster.configuration.values import processors
 from tracd_cluster.errors import StartError
+from tracd_cluster.front.asking import Asking
+from tracd_cluster.front.compressed import Loader
+from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
 from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.operating.elsewhere import Elsewhere
@@ -80,7 +83,8 @@ class Cluster(service.Service):
             self.supervisor = self._make_supervisor()
             self.front.base_urls = self.supervisor.table.base_urls
             if settings.pool.command is None and settings.pool.application is None:
-                self.front.strangers = Strangers(settings.cache, self.balancer)
+                self.front.strangers = Strangers(settings.cache, self.balancer, reactor.seconds)
+            self.front.learned = self._make_learned(self.supervisor)
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
@@ -96,6 +100,21 @@ class Cluster(service.Service):
             self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
         self.pool = self.supervisor if isinstance(self.supervisor, Supervisor) else Elsewhere(self.supervisor)
         self.operations = Operations(self, settings, reactor, twistd, self._fatal)
+
+    def _make_learned(self, supervisor: Supervisor) -> Learned:
+        projects = self._settings.pool.projects
+        load = Loader(partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()))
+        learned = Learned(projects.base_path.encode("ascii"), projects.single_env, load)
+        learned.take(self._settings.static)
+        asking = Asking(self.front)
+        learned.ask = asking.want
+
+        def forget() -> None:
+            learned.forget()
+            asking.forget()
+
+        supervisor.table.generations_changed = forget
+        return learned
 
     # -- changes while it runs
 
@@ -137,6 +156,7 @@ class Cluster(service.Service):
             self.front.take(settings.front, settings.pool.drain_timeout)
             if self.front.strangers is not None:
                 self.front.strangers.take(settings.cache)
+            self.front.learned.take(settings.static)
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
                 self.supervisor.take(settings.pool)
@@ -183,7 +203,7 @@ class Cluster(service.Service):
 
     def setServiceParent(self, parent: Any) -> None:  # noqa: N802
         """Join twistd's application, whose log is ours to keep."""
-        self.operations.log_to(parent)
+        self.operations.logs.log_to(parent)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:

@@ -9,8 +9,9 @@ from math import prod
 from statistics import median
 from typing import Any
 
-from tests.bench import tls
+from tests.bench import downloads, tls
 from tests.bench.client import Load
+from tests.bench.downloads import Beside, Download
 from tests.bench.ideal import Ideal
 from tests.bench.life import Loss
 from tests.bench.logins import RATE, LoginSample
@@ -37,6 +38,8 @@ class Run:
     fronts: list[Sample] = field(default_factory=list)
     logins: list[LoginSample] = field(default_factory=list)
     tls: list[TlsSample] = field(default_factory=list)
+    downloads: list[Download] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -53,6 +56,8 @@ class Run:
             for each in found.get("logins", [])
         ]
         run.tls = [TlsSample(**each) for each in found.get("tls", [])]
+        run.downloads = [Download(**each) for each in found.get("downloads", [])]
+        run.beside = [Beside(**each) for each in found.get("beside", [])]
         run.losses = {peer: [Loss(**each) for each in losses] for peer, losses in found["losses"].items()}
         return run
 
@@ -201,6 +206,17 @@ def tls_table(run: Run) -> str:
     return table(["TLS", "a second", "the other", "CPU, µs", "the other", "ratio"], rows)
 
 
+def downloads_table(run: Run) -> str:
+    """Compare large files with nginx's, and say what others wait beside them."""
+    rows = []
+    for each in run.beside:
+        rates = [downloads.middle(run.downloads, each.how, server) for server in (downloads.OURS, downloads.NGINX)]
+        waits = [show(value) for value in (each.alone, each.p50, each.p99, each.worst)]
+        rows.append([each.how, *map(show, rates), times(downloads.ratio(run.downloads, each.how)), *waits])
+    beside = [f"another's ms beside {downloads.CLIENTS}: p50", "p99", "worst"]
+    return table(["100 MB", "MB/s", "nginx", "ratio", "another's ms alone", *beside], rows)
+
+
 def summary(run: Run) -> list[str]:
     """Say in a few lines what matters most."""
     lines = []
@@ -248,4 +264,6 @@ def markdown(run: Run) -> str:
         parts.append(logins_table(run))
     if run.tls:
         parts.append(tls_table(run))
+    if run.downloads:
+        parts.append(downloads_table(run))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"

@@ -28,6 +28,19 @@ class Body:
         self._file: IO[bytes] | None = None
         self.size = 0
 
+    def take(self, data: bytes, most: int, keep: bool) -> None:
+        """Add a client's data, or only count it; raise ClientFault beyond ``most``, or where there is no room."""
+        if self.size + len(data) > most:
+            raise ClientFault(413, f"A request body may have {most} bytes at the most.")
+        if not keep:
+            self.size += len(data)
+            return
+        try:
+            self.write(data)
+        except OSError as error:
+            log.error("No room for a request body of {size} bytes: {error}", size=self.size, error=error)
+            raise ClientFault(507, "The server has no room for this upload at the moment.") from error
+
     def write(self, data: bytes) -> None:
         """Add ``data`` at the end."""
         self.size += len(data)
@@ -40,22 +53,6 @@ class Body:
             self._file.write(b"".join(self._pieces))
             self._file.write(data)
             self._pieces = []
-
-    def take(self, data: bytes, most: int, keep: bool) -> None:
-        """Take a piece from a client; raise ClientFault when there is too much of it or no room.
-
-        What need not be kept, for nobody will read it, is counted all the same.
-        """
-        if self.size + len(data) > most:
-            raise ClientFault(413, f"A request body may have {most} bytes at the most.")
-        if not keep:
-            self.size += len(data)
-            return
-        try:
-            self.write(data)
-        except OSError as error:
-            log.error("No room for a request body of {size} bytes: {error}", size=self.size, error=error)
-            raise ClientFault(507, "The server has no room for this upload at the moment.") from error
 
     def start(self) -> bytes:
         """Begin to read from the start: give what is in memory, the whole body or nothing."""

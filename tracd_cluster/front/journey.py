@@ -22,20 +22,20 @@ from tracd_cluster.errors import (
     AnswerTimeout,
     ClientFault,
     LineFault,
+    MalformedAnswer,
     TracdClusterError,
     WorkerFault,
-    status_of,
 )
 from tracd_cluster.front import pages
 from tracd_cluster.front.admission import admit
+from tracd_cluster.front.answering import Answering
 from tracd_cluster.front.body import Body
-from tracd_cluster.front.cache import Page
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.outflow import Outflow
-from tracd_cluster.front.record import LEFT, Record
-from tracd_cluster.front.rendering import NOBODY, Stranger, Traveller
+from tracd_cluster.front.record import Record
+from tracd_cluster.front.rendering import NOBODY, Traveller
 from tracd_cluster.front.reply import Reply
+from tracd_cluster.front.sending import sending_of
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -48,43 +48,30 @@ MOST_WORKERS = 2
 """How many workers one request may cost."""
 
 
-class Journey:
-    """One request and its answer.
+class Journey(Answering):
+    """One request and its answer; ``complete`` says that the body is all there."""
 
-    ``complete`` says that the body is all there. ``done`` is told to the connection exactly once, unless the client
-    goes first.
-    """
-
-    __slots__ = (
-        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply",
-        "_stranger", "complete", "ended", "head", "no_body", "queue_deadline", "record", "since",
-    )  # fmt: skip
+    __slots__ = ("_gone", "_lane", "_limit", "_lost", "complete", "head", "queue_deadline", "since")
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
         """Admit a request by its head; raise ClientFault if its body is not even to be read."""
         self.head = head
-        self.no_body = head.method == b"HEAD"
         self.complete = False
-        self.ended = False
         self.queue_deadline = 0.0
         self.since = 0.0
         """When its present worker got it, or when it got in line for one."""
-        self._front = front
-        self._client = client
-        self._body: Body | None = None
         self._lane: Lane | None = None
         self._limit = 0.0
         self._lost = 0
         self._gone = False
-        self._stranger: Stranger = NOBODY
-        self._admission = admission = admit(front, client, head)
+        admission = admit(front, client, head)
         request_id = admission.request_id or front.new_id()
         head.lines.append(b"X-Request-ID: %b\r\n" % request_id)
-        self.record = Record(front.clock(), admission.origin.address, head, request_id)
-        self._reply = Reply(
+        record = Record(front.clock(), admission.origin.address, head, request_id)
+        reply = Reply(
             head, request_id, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme
         )
-        self._flow = Outflow(front, client)
+        super().__init__(front, client, admission, record, reply, head.method == b"HEAD")
 
     def __str__(self) -> str:
         user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
@@ -95,10 +82,9 @@ class Journey:
 
     def body_piece(self, data: bytes) -> None:
         """Keep a piece of the body; raise ClientFault when there is too much of it or no room."""
-        body = self._body
-        if body is None:
-            body = self._body = Body(self._front.body_memory)
-        body.take(data, self._front.max_body, keep=self._admission.own is None)
+        if self._body is None:
+            self._body = Body(self._front.body_memory)
+        self._body.take(data, self._front.max_body, keep=self._admission.own is None)
 
     def run(self) -> None:
         """Go on with a request that is complete: answer it, have its login decided, or claim a lane for it."""
@@ -126,18 +112,22 @@ class Journey:
             self._claim()
 
     def _claim(self) -> None:
-        """Claim a lane, unless this is a stranger's and another one's page will do."""
-        self.queue_deadline = self._front.now + self._front.queue_timeout
-        strangers = self._front.strangers
-        if strangers is not None and not self._admission.user:
-            self._stranger = strangers.meet(self, self._client, self.head, self._admission.origin.scheme)
+        """Answer with a static file that is known, or as another stranger is answered, or claim a lane."""
+        front = self._front
+        known = front.learned.find(self.head, front.now)
+        if known is not None and self._answer_known(known):
+            return
+        self.queue_deadline = front.now + front.queue_timeout
+        if front.strangers is not None and not self._admission.user:
+            self._stranger = front.strangers.meet(self, self._client, self.head, self._admission.origin.scheme)
         if self._stranger is NOBODY or not self._stranger.is_served():
             self.claim()
 
     def claim(self, again: bool = False) -> None:
-        """Claim a lane, or wait in line for one; ``again`` after one that was lost."""
-        self.since = self._front.clock()
+        """Claim a lane, or wait in line for one; ``again`` at its head."""
         balancer = self._front.balancer
+        if not again:
+            self.since = self._front.clock()
         try:
             lane = balancer.claim_first(self) if again else balancer.claim(self)
         except LineFault as error:
@@ -148,12 +138,6 @@ class Journey:
             else:
                 self._client.deadline = self._front.never
 
-    def give(self, page: Page) -> None:
-        """Answer with a page that was made for another stranger."""
-        self.record.status, self.record.by = 200, "cache"
-        connection = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
-        self._finish(page.answer(self._front.now, connection, self.record.request_id, self.no_body))
-
     def lane_given(self, lane: Lane) -> None:
         """Send the request on the lane that is now claimed for it."""
         body = self._body
@@ -163,6 +147,7 @@ class Journey:
         record.line_seconds += now - self.since
         record.by = "worker"
         record.worker = lane.name
+        record.generation = lane.generation
         self.since = now
         self._limit = limit = self._front.time_limits.of(self.head.target)
         self._client.deadline = self._front.now + limit
@@ -196,6 +181,9 @@ class Journey:
                 self._front.abandoned.pop(self, None)
             return
         self._client.deadline = self._front.now + self._limit
+        if reader.file and reader.ended:
+            self._send_file(reader)
+            return
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
@@ -216,29 +204,23 @@ class Journey:
         if self._flow.resume(self._lane) and self.ended:
             self._leave()
 
-    def _finish(self, out: bytes) -> None:
-        self.ended = True
-        self.record.sent += len(out)
-        if self._flow.put(out, None):
-            self._leave()
-
-    def _leave(self) -> None:
-        self._tell()
-        self._client.done(self, self._reply.keep)
-
-    def _tell(self, whole: bool = True) -> None:
-        """Tell of this request, now that it has ended, whoever wants to know; once."""
-        record, recorders = self.record, self._front.recorders
-        if record.ended or not recorders:
+    def _send_file(self, reader: AnswerReader) -> None:
+        """Send the file that the worker has named, or have its bytes from a worker if it is not there any more."""
+        self._lane = None
+        now = self._front.clock()
+        self.record.worker_seconds += now - self.since
+        self.since = now
+        try:
+            sending = sending_of(self._front, self._client, self.record, reader, self._file_sent)
+        except MalformedAnswer as error:
+            self._answer_page(error)
             return
-        record.ended = True
-        record.whole = whole
-        record.status = record.status or self._reply.status or LEFT
-        record.user = self._admission.user
-        record.received = self._body.size if self._body is not None else 0
-        record.total_seconds = self._front.clock() - record.arrived
-        for tell in recorders:
-            tell(record)
+        if sending is None:
+            self.claim(again=True)
+        else:
+            if reader.status == 200:
+                self._front.learned.learn(self.head, self._admission, reader.file, reader.fields)
+            sending.begin(self._reply)
 
     def _answer_page(self, error: TracdClusterError) -> None:
         """Answer with a page of the front's own, or with a stranger's older one."""
@@ -249,19 +231,8 @@ class Journey:
             self.give(page)
             return
         connection = self._reply.connection_line(self._front.draining)
-        self.record.status = status = status_of(error)
-        self.record.by = "front"
-        self._finish(
-            self._front.error_pages.page(
-                status,
-                pages.sentence(error),
-                date_line=self._client.standing.lines,
-                connection=connection,
-                lines=error.lines if isinstance(error, ClientFault) else b"",
-                no_body=self.no_body,
-                request_id=self.record.request_id,
-            )
-        )
+        date_line = self._client.standing.lines
+        self._finish(self._front.error_pages.told(error, self.record, date_line, connection))
 
     # -- what goes wrong
 
@@ -296,7 +267,8 @@ class Journey:
     def timed_out(self) -> None:
         """Give up a client that does not read, or a worker that has run past the deadline."""
         if self._client.paused and not self._gone:
-            self._client.broken()
+            if not self._client.taking():
+                self._client.broken()
             return
         lane, self._lane = self._lane, None
         if lane is None:
@@ -313,12 +285,6 @@ class Journey:
         else:
             self._answer_page(error)
         lane.give_up(error)
-
-    def _break_off(self) -> None:
-        self._stranger.leave()
-        self.ended = True
-        self._tell(whole=False)
-        self._client.broken()
 
     def client_gone(self) -> None:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""

@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application import service
 from twisted.internet.defer import Deferred
@@ -28,7 +28,7 @@ from tracd_cluster.front import ports
 from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
-from tracd_cluster.front.journey import Journey
+from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.limits import TimeLimits
 from tracd_cluster.front.pages import ErrorPages
 from tracd_cluster.front.proxied import ProxiedFactory
@@ -59,11 +59,18 @@ def time_limits(settings: FrontSettings) -> TimeLimits:
     return TimeLimits(default, [*settings.request_timeouts, *slow])
 
 
+class Unattended(Protocol):
+    """What a worker is at, and no client waits for."""
+
+    def timed_out(self) -> None: ...
+
+
 class Front(service.Service):
     """What all connections share: settings, balancer, time, and the set of themselves.
 
     ``draining`` is set by ``stopService``: ports closed, every answer is its connection's last. ``abandoned`` holds
-    the journeys whose client has gone while a worker was at them, with their deadlines.
+    what a worker is at and no client waits for, with the deadlines: journeys whose client has gone, questions of our
+    own.
     """
 
     name = "front"
@@ -89,7 +96,9 @@ class Front(service.Service):
         self.contexts = Contexts(settings.tls) if settings.tls is not None else None
         self.draining = False
         self.connections: set[Connection] = set()
-        self.abandoned: dict[Journey, float] = {}
+        self.abandoned: dict[Unattended, float] = {}
+        self.learned = Learned()
+        """Static files; set before the start."""
         self.ports: list[Any] = []
         """Listening ports of Twisted's."""
         self.descriptions: list[str] = []
@@ -149,8 +158,6 @@ class Front(service.Service):
 
     def _tick(self, now: float) -> None:
         self.now = now
-        if self.strangers is not None:
-            self.strangers.now = now
         if int(now) != self._second:
             self._second = int(now)
             self.date_line = b"Date: %b\r\n" % formatdate(now, usegmt=True).encode("ascii")

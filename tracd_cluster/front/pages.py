@@ -6,7 +6,8 @@ from html import escape
 from http import HTTPStatus
 from string import Template
 
-from tracd_cluster.errors import AnswerTimeout, ClientFault, TracdClusterError, WorkerFault, WorkerLost
+from tracd_cluster.errors import AnswerTimeout, ClientFault, TracdClusterError, WorkerFault, WorkerLost, status_of
+from tracd_cluster.front.record import Record
 
 RETRY_AFTER = 5
 """Seconds after which a client refused for lack of a worker may try again."""
@@ -56,6 +57,20 @@ class ErrorPages:
 
     def __init__(self, html: str | None = None) -> None:
         self._page = Template(html or _PAGE)
+
+    def told(self, error: TracdClusterError, record: Record, date_line: bytes, connection: bytes) -> bytes:
+        """Make the page that tells a client of an error, and note in the record what it was told."""
+        record.status = status_of(error)
+        record.by = "front"
+        return self.page(
+            record.status,
+            sentence(error),
+            date_line=date_line,
+            connection=connection,
+            lines=error.lines if isinstance(error, ClientFault) else b"",
+            no_body=record.head is not None and record.head.method == b"HEAD",
+            request_id=record.request_id,
+        )
 
     def page(
         self,

@@ -14,7 +14,7 @@ A follower that leaves, or that has waited too long while its leader stands in l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tracd_cluster.balancer import Balancer
@@ -161,7 +161,7 @@ class Stranger:
     def add(self, reader: AnswerReader, pieces: list[bytes], cookies: Cookies) -> None:
         """Take what has come of its own answer, for those who follow, and those who come soon."""
         if self.rendering is not None:
-            self.rendering.add(reader, pieces, cookies, self._client.standing, self._strangers.now)
+            self.rendering.add(reader, pieces, cookies, self._client.standing, self._strangers.clock())
 
     def leave(self, error: TracdClusterError | None = None) -> None:
         """Have no part in the rendering any more; ``error`` is why, if not of its own will."""
@@ -219,11 +219,10 @@ NOBODY = _Nobody()
 class Strangers:
     """What is kept for strangers, and what is being made for them; ``on`` says whether anything is."""
 
-    def __init__(self, settings: CacheSettings, balancer: Balancer) -> None:
+    def __init__(self, settings: CacheSettings, balancer: Balancer, clock: Callable[[], float]) -> None:
         self.pages = PageCache(settings)
         self.on = settings.period > 0
-        self.now = 0.0
-        """Set by the front's clock."""
+        self.clock = clock
         self._balancer = balancer
         self._renderings: dict[bytes, Rendering] = {}
 
@@ -247,17 +246,17 @@ class Strangers:
 
     def at_once(self, key: bytes) -> Page | None:
         """Give a page that is good, or while there is no worker at all, one that was."""
-        page = self.pages.fresh(key, self.now, self._balancer.changes)
+        page = self.pages.fresh(key, self.clock(), self._balancer.changes)
         return self.stale(key) if page is None and self.deserted else page
 
     def stale(self, key: bytes) -> Page | None:
         """Give a page that was good a while ago."""
-        return self.pages.stale(key, self.now)
+        return self.pages.stale(key, self.clock())
 
     def rendering(self, key: bytes, stranger: Stranger) -> Rendering | None:
         """Give the rendering under way, or a new one led by this stranger; None for a page that is never shared."""
         rendering = self._renderings.get(key)
-        if rendering is None and not self.pages.is_passed(key, self.now):
+        if rendering is None and not self.pages.is_passed(key, self.clock()):
             rendering = self._renderings[key] = Rendering(self, key, stranger, self._balancer.changes)
         return rendering
 

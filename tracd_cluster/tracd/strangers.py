@@ -2,7 +2,7 @@
 
 A stranger brings neither cookie nor login. The front may give the page made for one stranger to another who asks for
 the same (front/cache.py), but only Trac knows whether it was made for nobody in particular. So its word is needed: the
-field ``Tracd-Cluster-Stranger`` in the answer, which is there if
+field ``Tracd-Cluster-Stranger`` in the answer (answer.py), which is there if
 
 - the request brought no cookie and no login, and Trac took its user to be anonymous, whatever a plugin may go by;
 - nothing has asked who the client is or what it says of itself: its address, its browser, where it came from, or any
@@ -18,20 +18,26 @@ from itertools import chain
 from typing import Any
 
 from tracd_cluster.settings.cache import UNKEYED, CacheSettings
-from tracd_cluster.tracd.wsgi import Environ
+from tracd_cluster.tracd.wsgi import STRANGER, Environ
 
-FIELD = "Tracd-Cluster-Stranger"
 PERSONAL = frozenset(("REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT")) | {
     "HTTP_" + name.upper().replace("-", "_") for name in UNKEYED
 }
 
 
 class Watched(dict[str, Any]):
-    """The environment of a stranger's request: ``asked`` says that somebody has asked who he is."""
+    """The environment of a stranger's request: ``asked`` says that somebody has asked who he is.
+
+    ``given`` is the environment as its worker has made it, which is told what is found.
+    """
 
     asked = False
     whole = False
     """The page was complete before its head was sent."""
+
+    def __init__(self, given: Environ) -> None:
+        super().__init__(given)
+        self.given = given
 
     def __getitem__(self, name: str) -> Any:
         if name in PERSONAL:
@@ -98,7 +104,7 @@ def tell_of_strangers() -> None:
         if type(environ) is Watched and not environ.asked and req._status.startswith("200"):
             whole = environ.whole or any(name == "Content-Length" for name, _ in req._outheaders)
             if whole and type(req.session) is Session and req.authname == "anonymous":
-                req.send_header(FIELD, "1")
+                environ.given[STRANGER] = True
         Request.end_headers(req, exc_info)
 
     RequestWithSession.__init__ = begin

@@ -10,6 +10,7 @@ processes go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tracd_cluster.workers.control import Ready
@@ -42,6 +43,8 @@ class Table:
     workers: dict[WorkerKey, Worker] = field(default_factory=dict)
     last_failure: Failure | None = None
     """Why the newest generation does not serve; None once one does."""
+    generations_changed: Callable[[], object] = lambda: None
+    """Called when the first worker of a generation gets ready, and when the last of one has gone."""
 
     @property
     def empty(self) -> bool:
@@ -56,6 +59,8 @@ class Table:
     def took_over(self, generation: int) -> None:
         """Note that a worker of this generation got ready."""
         self.templates[generation].served += 1
+        if self.templates[generation].served == 1:
+            self.generations_changed()
         if self.last_failure is not None and self.last_failure.generation < generation:
             self.last_failure = None
 
@@ -115,6 +120,7 @@ class Table:
                 if self.templates[generation].live:
                     raise IllegalMove(f"{self.templates[generation]!r} cannot be forgotten")
                 del self.templates[generation]
+                self.generations_changed()
             case Fork(number, generation):
                 self._fork(number, generation, desired, now)
             case Drain(number, generation):

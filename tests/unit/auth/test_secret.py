@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,12 @@ def test_a_secret_for_one_purpose_says_nothing_of_another() -> None:
     secret = b"s" * 32
     assert derive(secret, b"visitors") == derive(secret, b"visitors")
     assert 3 == len({derive(secret, b"visitors"), derive(secret, b"nonces"), secret})
+
+
+def test_hosts_that_start_at_once_have_the_same(tmp_path: Path) -> None:
+    """Whoever makes it, nobody sees half of it, and nothing is left beside it."""
+    with ThreadPoolExecutor(8) as hosts:
+        for number in range(40):
+            path = str(tmp_path / str(number))
+            assert 1 == len(set(hosts.map(read_secret, [path] * 8)))
+    assert 40 == len(list(tmp_path.iterdir()))

@@ -36,7 +36,7 @@ PRIVATE = page(b"hello", b"Set-Cookie: plugin=1")
 def make(lanes: int = 1, **settings: Any) -> tuple[Front, Clock, list[FakeLane]]:
     """Make a front whose strangers share, and workers for it; the last one is asked first."""
     front, clock = make_front(**settings)
-    front.strangers = Strangers(CacheSettings(), front.balancer)
+    front.strangers = Strangers(CacheSettings(), front.balancer, clock.seconds)
     workers = [FakeLane(front, f"worker {number}") for number in range(lanes)]
     for worker in workers:
         front.balancer.add(worker)

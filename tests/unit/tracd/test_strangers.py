@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tracd_cluster.settings.cache import UNKEYED
-from tracd_cluster.tracd.strangers import FIELD, PERSONAL, Watched, is_strangers, made, tell_of_strangers
+from tracd_cluster.tracd.strangers import PERSONAL, Watched, is_strangers, made, tell_of_strangers
+from tracd_cluster.tracd.wsgi import STRANGER
 
 REQUEST = {
     "REQUEST_METHOD": "GET",
@@ -88,13 +89,8 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
         session: Any = None,
         **more: str,
     ) -> bool:
-        heads: list[dict[str, str]] = []
-
-        def start_response(status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            heads.append(dict(fields))
-            return lambda data: None
-
-        req = kind({**REQUEST, **more}, start_response)
+        environ = {**REQUEST, **more}
+        req = kind(environ, lambda status, fields, exc_info=None: lambda data: None)
         req.callbacks |= {
             "authname": lambda req: user, "session": session or (lambda req: Session(env, req)),
             "form_token": lambda req: "token", "configurable_headers": lambda req: (), "perm": lambda req: None,
@@ -102,7 +98,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
         look(req)
         with pytest.raises(main.RequestDone):
             say(req)
-        return FIELD in heads[0]
+        return STRANGER in environ
 
     yield answered
     env.shutdown()
@@ -131,8 +127,11 @@ def test_a_page_for_nobody_is_for_everybody(answer: Callable[..., bool]) -> None
         {"say": lambda req: req.send(str(req.remote_addr).encode() for _ in range(2))},
         {"say": lambda req: req.redirect("/elsewhere")},
     ],
-    ids=str,
-)
+    ids=[
+        "address", "browser", "referer", "environ", "user", "remote user", "session's cookie", "user's cookie",
+        "no session", "not found", "long", "address in a piece", "redirect",
+    ],
+)  # fmt: skip
 def test_a_page_for_somebody_is_not(answer: Callable[..., bool], how: dict[str, Any]) -> None:
     """Or for one who has been looked at, or a page that nobody can be sure of yet."""
     assert not answer(**how)
