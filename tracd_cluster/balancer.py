@@ -112,6 +112,8 @@ class Balancer:
         """Called with a lane whose request has run out of time, and the request; then the lane is given up."""
         self.nobody: NobodyServing | None = None
         """Set while no worker is there and none is expected soon: requests are refused instead of lined up."""
+        self.changes = 0
+        """How often a lane was added or withdrawn: while it stays the same, so do the workers."""
         self._lanes: set[Lane] = set()
         self._idle: Idle = idle if idle is not None else []
         self._line: dict[Waiting, float] = {}
@@ -176,6 +178,7 @@ class Balancer:
     def add(self, lane: Lane) -> None:
         """Put a lane of a ready worker to use."""
         self._lanes.add(lane)
+        self.changes += 1
         self.release(lane)
 
     def withdraw(self, lane: Lane) -> bool:
@@ -183,6 +186,7 @@ class Balancer:
         if lane not in self._lanes:
             return False
         self._lanes.remove(lane)
+        self.changes += 1
         if lane in self._idle:
             self._idle.remove(lane)
             return False
@@ -200,6 +204,11 @@ class Balancer:
     def expect(self) -> None:
         """Let requests wait in line again: a worker is expected soon."""
         self.nobody = None
+
+    @property
+    def deserted(self) -> bool:
+        """Tell whether there is no lane at all, be it free or claimed."""
+        return not self._lanes
 
     @property
     def waiting(self) -> int:

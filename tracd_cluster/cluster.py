@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO
 
@@ -23,7 +24,7 @@ from twisted.logger import Logger
 
 from tracd_cluster import privileges, signals
 from tracd_cluster.auth.gate import Gate
-from tracd_cluster.auth.secret import read_secret
+from tracd_cluster.auth.secret import derive, read_secret
 from tracd_cluster.auth.verifier import Verifier
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.balancer import Lane as AnyLane
@@ -33,6 +34,7 @@ from tracd_cluster.front.asking import Asking
 from tracd_cluster.front.compressed import Loader
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
+from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.operations import Operations
 from tracd_cluster.reloading import Reloading
@@ -64,6 +66,8 @@ class Cluster(service.Service):
     name = "tracd-cluster"
 
     def __init__(self, settings: Settings, reactor: Any, twistd: dict[str, Any], reread: Reread) -> None:
+        secret = derive(read_secret(settings.auth.secret_file), b"visitors")
+        settings = _with_secret(settings, secret)
         self._settings = settings
         self._reactor = reactor
         self._twistd = twistd
@@ -78,6 +82,8 @@ class Cluster(service.Service):
         else:
             self.supervisor = self._make_supervisor()
             self.front.base_urls = self.supervisor.table.base_urls
+            if settings.pool.command is None and settings.pool.application is None:
+                self.front.strangers = Strangers(settings.cache, self.balancer, reactor.seconds)
             self.front.learned = self._make_learned(self.supervisor)
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
@@ -89,7 +95,7 @@ class Cluster(service.Service):
             self.watch = Watch(reactor, sources, self.supervisor.new_generation, in_thread, poll)
         self.watches = [self.watch] if self.watch is not None else []
         self.minders = self._make_minders(settings)
-        self.reloading = Reloading(settings, reread, self._prepare_gate, self._prepare)
+        self.reloading = Reloading(settings, lambda: _with_secret(reread(), secret), self._prepare_gate, self._prepare)
         if (contexts := self.front.contexts) is not None:
             self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
         self.pool = self.supervisor if isinstance(self.supervisor, Supervisor) else Elsewhere(self.supervisor)
@@ -148,6 +154,8 @@ class Cluster(service.Service):
     def _prepare(self, settings: Settings) -> Callable[[], None]:
         def take() -> None:
             self.front.take(settings.front, settings.pool.drain_timeout)
+            if self.front.strangers is not None:
+                self.front.strangers.take(settings.cache)
             self.front.learned.take(settings.static)
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
@@ -291,6 +299,11 @@ class Cluster(service.Service):
         if launcher is not None:
             # Its reader takes 100 bytes, the first of which says that the start has failed.
             os.write(launcher, b"1 " + message.encode("ascii", "backslashreplace")[:98])
+
+
+def _with_secret(settings: Settings, secret: bytes) -> Settings:
+    """Give settings with what signs the notes of visitors: the same for all generations of workers."""
+    return replace(settings, pool=replace(settings.pool, visitor_secret=secret))
 
 
 def _exit_with(status: int) -> None:

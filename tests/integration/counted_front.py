@@ -24,6 +24,8 @@ from tracd_cluster.balancer import Balancer
 from tracd_cluster.front.compressed import Loader
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
+from tracd_cluster.front.rendering import Strangers
+from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
 from tracd_cluster.tracd.worker import LaneEnd
 from tracd_cluster.tracd.wsgi import constant_environ
@@ -100,6 +102,7 @@ def main() -> None:
         settings = FrontSettings(endpoints=(), secure_endpoints=where, tls=TlsSettings(demo=sys.argv[3], hsts=1))
     balancer = Balancer(1000)
     front = Front(settings, 30.0, balancer, reactor)
+    front.strangers = Strangers(CacheSettings(), balancer, reactor.seconds)
     front.learned = Learned(load=Loader(partial(deferToThreadPool, reactor, reactor.getThreadPool())))
     lanes: list[socket.socket] = []
     for number in (1, 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from contextlib import suppress
 
@@ -32,6 +33,11 @@ def read_secret(path: str | None) -> bytes:
     if len(secret) < LEAST:
         raise StartError(f"--secret-file {path} has {len(secret)} bytes; a secret has {LEAST} at the least")
     return secret
+
+
+def derive(secret: bytes, purpose: bytes) -> bytes:
+    """Give a secret for one purpose, from which neither this one nor that of another purpose can be found out."""
+    return hmac.digest(secret, purpose, "sha256")
 
 
 def _make(path: str) -> None:

@@ -25,6 +25,7 @@ from tracd_cluster.configuration.values import environment
 from tracd_cluster.configuration.worker_config import idle_sizes, pool_sizes
 from tracd_cluster.errors import ConfigError
 from tracd_cluster.settings.auth import AuthEntry, AuthSettings
+from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings, ProjectSettings
 from tracd_cluster.settings.process import ProcessSettings
@@ -176,6 +177,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             preload=not values["no_preload"],
             freeze=not values["no_freeze"],
             remember_locales=not values["no_locale_memory"],
+            store_visitors=values["store_visitors"],
             drain_timeout=values["drain_timeout"],
             command=command_settings(values),
             application=values["application"],
@@ -184,6 +186,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
         ),
         auth=_auth(values, entries, projects, warnings),
         foreign=foreign_settings(values),
+        cache=CacheSettings(period=values["page_cache"], memory=values["page_memory"], stale=values["stale_if_error"]),
         process=_process(values),
         log=log_settings(values),
         static=StaticSettings(memory=values["static_memory"], max_age=values["static_max_age"]),

@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from tracd_cluster.configuration import values
+from tracd_cluster.configuration.cache_options import STRANGERS
 from tracd_cluster.configuration.foreign_options import FOREIGN
 from tracd_cluster.configuration.https_options import HTTPS
 from tracd_cluster.configuration.log_options import LOGS
@@ -105,7 +106,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         names=("--secret-file",), group="signing in", read=values.path, metavar="FILE", is_path=True,
-        help="signs Digest nonces; share it among several hosts", shown="a new secret at each start",
+        help="signs nonces and visitors; share it among several hosts", shown="a new secret at each start",
     ),
     *WORKERS,
     Option(
@@ -122,6 +123,7 @@ OPTIONS: tuple[Option, ...] = (
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
     flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
     *FOREIGN,
+    *STRANGERS,
     *STATIC,
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(

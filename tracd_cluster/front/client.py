@@ -8,7 +8,7 @@ from tracd_cluster.front.admission import Origin
 from tracd_cluster.front.reply import Standing
 
 if TYPE_CHECKING:
-    from tracd_cluster.front.journey import Journey
+    from tracd_cluster.front.answering import Answering
 
 
 class Client(Origin, Protocol):
@@ -26,7 +26,7 @@ class Client(Origin, Protocol):
     def taking(self) -> bool:
         """Give the client more time if it takes some of what was written, and tell whether it does."""
 
-    def done(self, journey: Journey, keep: bool) -> None:
+    def done(self, journey: Answering, keep: bool) -> None:
         """All of the answer has been written; ``keep`` the connection for more requests."""
 
     def broken(self) -> None:

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front import pages
 from tracd_cluster.front.admission import identity_lines
+from tracd_cluster.front.answering import Answering
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.journey import Journey
@@ -240,7 +241,7 @@ class Connection(Protocol):
 
     # -- the journey's side
 
-    def done(self, journey: Journey, keep: bool) -> None:
+    def done(self, journey: Answering, keep: bool) -> None:
         """Go on with the next request, or close."""
         self._current = None
         if not keep:

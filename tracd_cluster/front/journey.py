@@ -2,7 +2,8 @@
 
 A journey begins with a checked head, is admitted or not (admission.py), keeps the body until it is complete, waits
 for its login to be decided, claims a lane or waits in line for one, and hands the answer to its connection. What its
-worker does wrong it turns into a retry or an error page.
+worker does wrong it turns into a retry or an error page. A stranger's may be given what is made for another one
+(rendering.py).
 
 Note [Sent again]. A request whose worker is lost goes to another worker if that cannot do anything twice: no byte
 of the answer had come, and either the method is safe or no byte of the request had left. Each worker that a request
@@ -27,13 +28,12 @@ from tracd_cluster.errors import (
 )
 from tracd_cluster.front import pages
 from tracd_cluster.front.admission import admit
+from tracd_cluster.front.answering import Answering
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.client import Client
-from tracd_cluster.front.forms import Entry
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.known import from_disk, from_memory
-from tracd_cluster.front.outflow import Outflow
-from tracd_cluster.front.record import LEFT, Record
+from tracd_cluster.front.record import Record
+from tracd_cluster.front.rendering import NOBODY, Traveller
 from tracd_cluster.front.reply import Reply
 from tracd_cluster.front.sending import sending_of
 from tracd_cluster.upstream.framing import AnswerReader
@@ -48,42 +48,30 @@ MOST_WORKERS = 2
 """How many workers one request may cost."""
 
 
-class Journey:
-    """One request and its answer.
+class Journey(Answering):
+    """One request and its answer; ``complete`` says that the body is all there."""
 
-    ``complete`` says that the body is all there. ``done`` is told to the connection exactly once, unless the client
-    goes first.
-    """
-
-    __slots__ = (
-        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "complete",
-        "ended", "head", "no_body", "queue_deadline", "record", "since",
-    )  # fmt: skip
+    __slots__ = ("_gone", "_lane", "_limit", "_lost", "complete", "head", "queue_deadline", "since")
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
         """Admit a request by its head; raise ClientFault if its body is not even to be read."""
         self.head = head
-        self.no_body = head.method == b"HEAD"
         self.complete = False
-        self.ended = False
         self.queue_deadline = 0.0
         self.since = 0.0
         """When its present worker got it, or when it got in line for one."""
-        self._front = front
-        self._client = client
-        self._body: Body | None = None
         self._lane: Lane | None = None
         self._limit = 0.0
         self._lost = 0
         self._gone = False
-        self._admission = admission = admit(front, client, head)
+        admission = admit(front, client, head)
         request_id = admission.request_id or front.new_id()
         head.lines.append(b"X-Request-ID: %b\r\n" % request_id)
-        self.record = Record(front.clock(), admission.origin.address, head, request_id)
-        self._reply = Reply(
+        record = Record(front.clock(), admission.origin.address, head, request_id)
+        reply = Reply(
             head, request_id, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme
         )
-        self._flow = Outflow(front, client)
+        super().__init__(front, client, admission, record, reply, head.method == b"HEAD")
 
     def __str__(self) -> str:
         user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
@@ -123,14 +111,22 @@ class Journey:
             self._admission.user = found
             self._claim()
 
-    def _claim(self, again: bool = False) -> None:
-        """Answer with a static file that is known, or claim a lane, or wait in line for one; ``again`` at its head."""
+    def _claim(self) -> None:
+        """Answer with a static file that is known, or as another stranger is answered, or claim a lane."""
+        front = self._front
+        known = front.learned.find(self.head, front.now)
+        if known is not None and self._answer_known(known):
+            return
+        self.queue_deadline = front.now + front.queue_timeout
+        if front.strangers is not None and not self._admission.user:
+            self._stranger = front.strangers.meet(self, self._client, self.head, self._admission.origin.scheme)
+        if self._stranger is NOBODY or not self._stranger.is_served():
+            self.claim()
+
+    def claim(self, again: bool = False) -> None:
+        """Claim a lane, or wait in line for one; ``again`` at its head."""
         balancer = self._front.balancer
         if not again:
-            known = self._front.learned.find(self.head, self._front.now)
-            if known is not None and self._answer_known(known):
-                return
-            self.queue_deadline = self._front.now + self._front.queue_timeout
             self.since = self._front.clock()
         try:
             lane = balancer.claim_first(self) if again else balancer.claim(self)
@@ -160,7 +156,8 @@ class Journey:
         lane.send(self, lane.request_head(self.head, admission.origin, admission.user, size), body)
 
     def line_failed(self, error: TracdClusterError) -> None:
-        """Tell the client that no worker took the request."""
+        """Tell the client that no worker took the request; who waits for the same page goes on without it."""
+        self._stranger.leave()
         self._answer_page(error)
 
     def told(self) -> tuple[str, str, str, float]:
@@ -174,14 +171,16 @@ class Journey:
         """Hand on what has come of the worker's answer."""
         if not reader.status or self.ended:
             return
+        pieces = reader.take()
+        if self._stranger is not NOBODY:
+            self._stranger.add(reader, pieces, self._reply.cookies)
         if self._gone:
-            reader.take()
             if reader.ended:
                 self._lane = None
+                self._stranger.leave()
                 self._front.abandoned.pop(self, None)
             return
         self._client.deadline = self._front.now + self._limit
-        pieces = reader.take()
         if reader.file and reader.ended:
             self._send_file(reader)
             return
@@ -217,58 +216,19 @@ class Journey:
             self._answer_page(error)
             return
         if sending is None:
-            self._claim(again=True)
+            self.claim(again=True)
         else:
             if reader.status == 200:
                 self._front.learned.learn(self.head, self._admission, reader.file, reader.fields)
             sending.begin(self._reply)
 
-    def _answer_known(self, known: Entry) -> bool:
-        """Answer with a static file whose address is known; say whether it is still there."""
-        front, client, user = self._front, self._client, self._admission.user
-        if not known.forms:
-            sending = from_disk(front, client, known, self.record, user, self._file_sent)
-            if sending is not None:
-                sending.begin(self._reply)
-            return sending is not None
-        out = from_memory(front, client, known, self.record, self._reply, user)
-        self.ended = True
-        if client.paused:
-            self._flow.put(out, None)  # requests behind this one wait until it has been read
-        else:
-            client.write(out)
-            self._leave()
-        return True
-
-    def _file_sent(self, whole: bool) -> None:
-        if whole:
-            self.ended = True
-            self._leave()
-        else:
-            self._break_off()
-
-    def _finish(self, out: bytes) -> None:
-        self.ended = True
-        self.record.sent += len(out)
-        self._client.write(out)
-        self._leave()
-
-    def _leave(self) -> None:
-        self._tell()
-        self._client.done(self, self._reply.keep)
-
-    def _tell(self, whole: bool = True) -> None:
-        """Tell of this request, now that it has ended, whoever wants to know; once."""
-        record, recorders = self.record, self._front.recorders
-        if recorders and not record.ended:
-            record.status = record.status or self._reply.status or LEFT
-            record.user = self._admission.user
-            record.received = self._body.size if self._body is not None else 0
-            record.end(self._front.clock(), whole, recorders)
-
     def _answer_page(self, error: TracdClusterError) -> None:
-        """Answer with a page of the front's own."""
+        """Answer with a page of the front's own, or with a stranger's older one."""
+        self._stranger.leave(error)
         if self._gone:
+            return
+        if (page := self._stranger.instead_of(error)) is not None:
+            self.give(page)
             return
         connection = self._reply.connection_line(self._front.draining)
         date_line = self._client.standing.lines
@@ -285,11 +245,15 @@ class Journey:
         if written and lane is not None:
             self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
+            self._stranger.leave()
             self._front.abandoned.pop(self, None)
             return
         self._lost += written > 0
         if not answered and (written == 0 or (self.head.safe and self._lost < MOST_WORKERS)):
-            self._claim(again=True)
+            if (page := self._stranger.for_want_of_workers()) is not None:
+                self.give(page)
+            else:
+                self.claim(again=True)
         elif self._reply.begun:
             self._break_off()
         else:
@@ -308,6 +272,7 @@ class Journey:
             return
         lane, self._lane = self._lane, None
         if lane is None:
+            self._stranger.waited_long()
             return
         self.record.worker_seconds += self._front.clock() - self.since
         limit = self._limit
@@ -320,11 +285,6 @@ class Journey:
         else:
             self._answer_page(error)
         lane.give_up(error)
-
-    def _break_off(self) -> None:
-        self.ended = True
-        self._tell(whole=False)
-        self._client.broken()
 
     def client_gone(self) -> None:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
@@ -341,7 +301,10 @@ class Journey:
         if self._lane is not None:
             self._front.abandoned[self] = self._front.now + self._limit
             self._lane.resume()
+        else:
+            self._stranger.leave()
 
 
 _: type[Waiting] = Journey
 __: type[Exchange] = Journey
+___: type[Traveller] = Journey

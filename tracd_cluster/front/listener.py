@@ -33,6 +33,7 @@ from tracd_cluster.front.limits import TimeLimits
 from tracd_cluster.front.pages import ErrorPages
 from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.record import Recorder
+from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
@@ -80,6 +81,8 @@ class Front(service.Service):
         self.balancer = balancer
         self.gate: Gate | None = None
         """Who asks for passwords; set before the start, None where nobody does."""
+        self.strangers: Strangers | None = None
+        """What strangers share; set before the start, None where they share nothing."""
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""
         self._base_urls: tuple[str, ...] = ()

@@ -39,7 +39,7 @@ class Reply:
     ``begun`` says that its head has been made, ``keep`` that more may follow it; ``status`` is a worker's, 0 before.
     """
 
-    __slots__ = ("_chunked", "_cookies", "_http11", "_no_body", "_request_id", "begun", "keep", "status")
+    __slots__ = ("_chunked", "_http11", "_no_body", "_request_id", "begun", "cookies", "keep", "status")
 
     def __init__(self, head: Head, request_id: bytes, keep: bool, harden: bool, scheme: bytes) -> None:
         self._request_id = request_id
@@ -47,7 +47,7 @@ class Reply:
         self._http11 = head.http11
         self._no_body = head.method == b"HEAD"
         self._chunked = False
-        self._cookies = (Cookies.SECURE if scheme == b"https" else Cookies.LAX) if harden else Cookies.AS_THEY_ARE
+        self.cookies = (Cookies.SECURE if scheme == b"https" else Cookies.LAX) if harden else Cookies.AS_THEY_ARE
         self.begun = False
         self.keep = keep
 
@@ -76,7 +76,7 @@ class Reply:
             self.connection_line(draining), standing.lasting, self._request_id,
         )  # fmt: skip
         head = answer_head(
-            reader.status, reader.reason, reader.fields, framing, standing.date_line, connection, self._cookies
+            reader.status, reader.reason, reader.fields, framing, standing.date_line, connection, self.cookies
         )
         if not pieces:
             return head
@@ -91,7 +91,7 @@ class Reply:
             self.connection_line(draining), standing.lasting, self._request_id,
         )  # fmt: skip
         kept = selected.fields(fields)
-        date_line, cookies = standing.date_line, self._cookies
+        date_line, cookies = standing.date_line, self.cookies
         return answer_head(selected.status, reason, kept, selected.lines, date_line, connection, cookies)
 
     def go_on(self, pieces: list[bytes], last: bool) -> bytes:

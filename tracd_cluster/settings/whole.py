@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tracd_cluster.settings.auth import AuthSettings
+from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.log import LogSettings
@@ -21,6 +22,7 @@ class Settings:
     pool: PoolSettings
     auth: AuthSettings = field(default_factory=AuthSettings)
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     log: LogSettings = field(default_factory=LogSettings)
     static: StaticSettings = field(default_factory=StaticSettings)

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from tracd_cluster.tracd.naming import line_of
-from tracd_cluster.tracd.wsgi import Environ, FileWrapper, LaneClosed
+from tracd_cluster.tracd.wsgi import STRANGER, Environ, FileWrapper, LaneClosed
 
 Header = tuple[str, str]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 Write = Callable[[bytes], object]
 Application = Callable[[Environ, Callable[..., Write]], Iterable[bytes]]
 
+FOR_ANY_STRANGER = b"\r\nTracd-Cluster-Stranger: 1"
 PIECE = 64 * 1024
 FAILED_TRAILER = b"0\r\nTracd-Cluster-Failed: 1\r\n\r\n"
 """Ends a chunked answer that broke off: the lane stays in step, and the front breaks the client's connection."""
@@ -53,6 +54,7 @@ class Answer:
         "_bare",
         "_chunked",
         "_ended",
+        "_environ",
         "_gone",
         "_head",
         "_head_only",
@@ -79,6 +81,7 @@ class Answer:
         self._left = False
         self._chunked = False
         self._ended = False
+        self._environ: Environ = {}
         self._gone = False
 
     @property
@@ -92,6 +95,7 @@ class Answer:
         Whatever the application raises is written to standard error and answered with 500, or with a broken-off
         answer if a part of it has left. Raises LaneClosed and LaneBroken: the lane is of no more use.
         """
+        self._environ = environ
         try:
             self._run(application, environ, drain)
         except LaneClosed:
@@ -137,6 +141,8 @@ class Answer:
         elif self._head:
             raise RuntimeError("start_response was called twice")
         self._head, self._length = head_of(status, headers)
+        if STRANGER in self._environ:
+            self._head += FOR_ANY_STRANGER
         self._bare = self._head_only
         if status[:3] in _BODILESS:
             self._bare = True

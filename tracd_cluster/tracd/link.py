@@ -12,7 +12,7 @@ import os
 import socket
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tracd_cluster.settings.pool import ProjectSettings
@@ -33,6 +33,8 @@ class Configuration:
     preload: bool = True
     freeze: bool = True
     remember_locales: bool = True
+    visitor_secret: str = field(default="", repr=False)
+    """Signs the notes of visitors who may not come back, in hexadecimal; empty to store them all."""
     umask: int = 0o022
     https: bool = False
     application: str | None = None

@@ -23,6 +23,8 @@ from tracd_cluster.tracd.environments import (
 )
 from tracd_cluster.tracd.link import Configuration
 from tracd_cluster.tracd.mending import mend
+from tracd_cluster.tracd.strangers import tell_of_strangers
+from tracd_cluster.tracd.visitors import hold_back
 from tracd_cluster.tracd.warming import Warming
 from tracd_cluster.tracd.worker import Service
 from tracd_cluster.tracd.wsgi import constant_environ
@@ -54,6 +56,9 @@ class Preparation:
         mend()
         if self.configuration.remember_locales:
             tuning.remember_locales()
+        if self.configuration.visitor_secret:
+            hold_back(bytes.fromhex(self.configuration.visitor_secret))
+        tell_of_strangers()
         self._projects, faults = find_projects(self._paths)
         if faults and not self._projects:
             raise CannotServe("find the environments", "; ".join(faults))

@@ -28,6 +28,8 @@ READ_BLOCK = 64 * 1024
 SERVER = "tracd_cluster.server"
 CLIENT = "tracd_cluster.client"
 USER = "tracd_cluster.user"
+STRANGER = "tracd_cluster.stranger"
+"""What an application puts into an environment to say that its answer is for any stranger (strangers.py)."""
 NO_FILES = "tracd_cluster.no_files"
 """In an environment, that the front wants the bytes of a file, and not its name."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.auth.secret import LEAST, LENGTH, read_secret
+from tracd_cluster.auth.secret import LEAST, LENGTH, derive, read_secret
 from tracd_cluster.errors import StartError
 
 
@@ -68,6 +68,13 @@ def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     for path, why in ((tmp_path / "no" / "secret", "No such file or directory"), (tmp_path, "Is a directory")):
         with pytest.raises(StartError, match=f"cannot read --secret-file {path}: {why}"):
             read_secret(str(path))
+
+
+def test_a_secret_for_one_purpose_says_nothing_of_another() -> None:
+    """And is the same whenever it is asked for."""
+    secret = b"s" * 32
+    assert derive(secret, b"visitors") == derive(secret, b"visitors")
+    assert 3 == len({derive(secret, b"visitors"), derive(secret, b"nonces"), secret})
 
 
 def test_hosts_that_start_at_once_have_the_same(tmp_path: Path) -> None:

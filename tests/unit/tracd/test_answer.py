@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracd_cluster.tracd.answer import FAILED_TRAILER, PIECE, Answer, Application, LaneBroken, head_of
-from tracd_cluster.tracd.wsgi import FileWrapper, LaneClosed
+from tracd_cluster.tracd.wsgi import STRANGER, Environ, FileWrapper, LaneClosed
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -484,3 +484,19 @@ def test_any_answer_frames_right(
             assert method == "HEAD" or body == complete
     else:
         assert got == 500 or body == b""
+
+
+def test_the_application_says_that_its_answer_is_for_any_stranger() -> None:
+    """In the environment: what it says in a field of ours is dropped."""
+    for known, expected in ((True, True), (False, False)):
+        sent: list[bytes] = []
+
+        def application(environ: Environ, start_response: Any, known: bool = known) -> list[bytes]:
+            if known:
+                environ[STRANGER] = True
+            start_response("200 OK", [("tracd-cluster-stranger", "1")])
+            return [b"x"]
+
+        Answer(sent.append).run(application, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda: None)
+        assert (b"\r\nTracd-Cluster-Stranger: 1\r\n" in b"".join(sent)) is expected
+        assert b"tracd-cluster-stranger" not in b"".join(sent)

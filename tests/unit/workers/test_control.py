@@ -70,7 +70,10 @@ def test_a_long_bad_line_is_shown_in_part() -> None:
 def test_the_configuration_is_told() -> None:
     """A template knows nothing else."""
     projects = ProjectSettings(env_paths=("/srv/é",), single_env=True, base_path="/trac")
-    line = control.configure(7, PoolSettings(projects=projects, threads=2, freeze=False, umask=0o027))
+    line = control.configure(
+        7,
+        PoolSettings(projects=projects, threads=2, freeze=False, umask=0o027, visitor_secret=b"secret"),
+    )
     assert line.endswith(b"\n")
     assert {
         "type": "configure",
@@ -80,6 +83,7 @@ def test_the_configuration_is_told() -> None:
         "preload": True,
         "freeze": False,
         "remember_locales": True,
+        "visitor_secret": "736563726574",
         "umask": 23,
         "https": False,
         "application": None,

@@ -1,0 +1,100 @@
+"""How a journey ends: its answer is written, told of, and left.
+
+Whatever the front has as a whole answer goes out here: pages of its own, static files that it knows, and pages that
+were made for another stranger. What a worker answers comes to the same end (journey.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracd_cluster.front.admission import Admission
+from tracd_cluster.front.body import Body
+from tracd_cluster.front.cache import Page
+from tracd_cluster.front.client import Client
+from tracd_cluster.front.forms import Entry
+from tracd_cluster.front.known import from_disk, from_memory
+from tracd_cluster.front.outflow import Outflow
+from tracd_cluster.front.record import LEFT, Record
+from tracd_cluster.front.rendering import NOBODY, Stranger
+from tracd_cluster.front.reply import Reply
+
+if TYPE_CHECKING:
+    from tracd_cluster.front.listener import Front
+
+
+class Answering:
+    """The end of a journey; ``done`` is told to its connection exactly once, unless the client goes first."""
+
+    __slots__ = (
+        "_admission", "_body", "_client", "_flow", "_front", "_reply", "_stranger", "ended", "no_body", "record",
+    )  # fmt: skip
+
+    def __init__(
+        self, front: Front, client: Client, admission: Admission, record: Record, reply: Reply, no_body: bool
+    ) -> None:
+        self.ended = False
+        self.no_body = no_body
+        self.record = record
+        self._front = front
+        self._client = client
+        self._admission = admission
+        self._body: Body | None = None
+        self._reply = reply
+        self._stranger: Stranger = NOBODY
+        self._flow = Outflow(front, client)
+
+    def give(self, page: Page) -> None:
+        """Answer with a page that was made for another stranger."""
+        self.record.status, self.record.by = 200, "cache"
+        lines = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
+        self._finish(page.answer(self._front.now, lines, self.record.request_id, self.no_body))
+
+    def _answer_known(self, known: Entry) -> bool:
+        """Answer with a static file whose address is known; say whether it is still there."""
+        front, client, user = self._front, self._client, self._admission.user
+        if not known.forms:
+            sending = from_disk(front, client, known, self.record, user, self._file_sent)
+            if sending is not None:
+                sending.begin(self._reply)
+            return sending is not None
+        out = from_memory(front, client, known, self.record, self._reply, user)
+        self.ended = True
+        if client.paused:
+            self._flow.put(out, None)  # requests behind this one wait until it has been read
+        else:
+            client.write(out)
+            self._leave()
+        return True
+
+    def _file_sent(self, whole: bool) -> None:
+        if whole:
+            self.ended = True
+            self._leave()
+        else:
+            self._break_off()
+
+    def _finish(self, out: bytes) -> None:
+        self.ended = True
+        self.record.sent += len(out)
+        if self._flow.put(out, None):
+            self._leave()
+
+    def _leave(self) -> None:
+        self._tell()
+        self._client.done(self, self._reply.keep)
+
+    def _tell(self, whole: bool = True) -> None:
+        """Tell of this request, now that it has ended, whoever wants to know; once."""
+        record, recorders = self.record, self._front.recorders
+        if recorders and not record.ended:
+            record.status = record.status or self._reply.status or LEFT
+            record.user = self._admission.user
+            record.received = self._body.size if self._body is not None else 0
+            record.end(self._front.clock(), whole, recorders)
+
+    def _break_off(self) -> None:
+        self._stranger.leave()
+        self.ended = True
+        self._tell(whole=False)
+        self._client.broken()
