@@ -200,6 +200,11 @@ class Balancer:
         self.nobody = None
 
     @property
+    def available(self) -> int:
+        """How many lanes are in use or free: none, and nobody serves."""
+        return len(self._lanes)
+
+    @property
     def waiting(self) -> int:
         """How many requests are in line."""
         return len(self._line)

@@ -65,6 +65,7 @@ LIVE = {
     "auth.remote_user": "remote-user-header",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
+    "admin.public_health": "public-health",
 }
 """Field -> what the operator calls it; empty for what only follows from others."""
 
@@ -103,6 +104,8 @@ NOT_LIVE = {
     "process.logfile": "logfile",
     "process.control": "control",
     "process.drain_delay": "drain-delay",
+    "admin.addresses": "admin",
+    "admin.password_file": "admin-password-file",
 }
 
 PROJECTS = frozenset({

@@ -22,6 +22,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from tracd_cluster import privileges, signals
+from tracd_cluster.admin.listener import Admin
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.auth.secret import read_secret
 from tracd_cluster.auth.verifier import Verifier
@@ -90,6 +91,9 @@ class Cluster(service.Service):
             self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
         self.pool = self.supervisor if isinstance(self.supervisor, Supervisor) else Elsewhere(self.supervisor)
         self.operations = Operations(self, settings, reactor, twistd, self._fatal)
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.admin = Admin(settings.admin, self, lambda: self.operations.commands, reactor, in_thread)
+        self.reloading.also.append(self.admin.reload)
 
     # -- changes while it runs
 
@@ -129,6 +133,7 @@ class Cluster(service.Service):
     def _prepare(self, settings: Settings) -> Callable[[], None]:
         def take() -> None:
             self.front.take(settings.front, settings.pool.drain_timeout)
+            self.front.public_health = settings.admin.public_health
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
                 self.supervisor.take(settings.pool)
@@ -193,6 +198,7 @@ class Cluster(service.Service):
             self.front.gate = self._make_gate(settings)
             self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
+            self.admin.open(process.user, process.group)
             self.operations.ports_opened(process.user if process.user is not None else self._twistd.get("uid"))
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:
@@ -218,6 +224,7 @@ class Cluster(service.Service):
             minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
         self.operations.start()
+        self.admin.start()
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
         """Say a line that scripts look for: alone on its stream where the log leaves that free, else in the log."""
@@ -237,6 +244,7 @@ class Cluster(service.Service):
         stopping.addCallback(lambda _: self.front.stopService())
         stopping.addCallback(lambda _: self.supervisor.stopService())
         stopping.addCallback(lambda _: self.verifier.stop())
+        stopping.addCallback(lambda _: self.admin.stop())
         stopping.addCallback(lambda _: self.operations.end())
         return stopping
 

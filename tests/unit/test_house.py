@@ -27,11 +27,12 @@ MAY_IMPORT = {
     "tracd": {"settings"},
     "passwd": {"errors", "auth"},
     "operating": {"errors", "settings", "configuration", "balancer", "front", "workers"},
+    "admin": {"errors", "settings", "balancer", "front", "operating", "workers"},
     "check": {"errors", "settings", "auth", "balancer", "front", "privileges", "servers"},
     "privileges": {"errors"},
     "cluster": {
         "errors", "settings", "configuration", "balancer", "auth", "front", "upstream", "workers", "servers",
-        "privileges", "signals", "operating", "reloading",
+        "privileges", "signals", "operating", "reloading", "admin",
     },
     "tap": {"errors", "settings", "configuration", "check", "cluster", "operating"},
     "changes": {"settings"},

@@ -106,6 +106,10 @@ class Journey:
         elif self.head.path == b"*":
             connection = self._reply.connection_line(self._front.draining)
             self._finish(pages.options(date_line=self._client.standing.lines, connection=connection))
+        elif admission.health is not None:
+            connection = self._reply.connection_line(self._front.draining)
+            lines = self._client.standing.lines
+            self._finish(pages.health(*admission.health, date_line=lines, connection=connection, no_body=self.no_body))
         elif admission.attempt is not None:
             # The gate's own limits bound this wait.
             self._client.deadline = self._front.never
@@ -199,6 +203,8 @@ class Journey:
         """Answer with a page of the front's own."""
         if self._gone:
             return
+        if error.refused_for:
+            self._front.refused[error.refused_for] += 1
         connection = self._reply.connection_line(self._front.draining)
         self._finish(
             pages.page(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
@@ -93,6 +94,11 @@ class Front(service.Service):
         """Another process serves the same ports: they are its own at our end (Note [Shared sockets] in ports.py)."""
         self.withdrawn = False
         """We have been asked to stop: whoever asks whether to send clients here is told not to."""
+        self.recorders: list[Callable[[Any], None]] = []
+        self.refused: Counter[str] = Counter()
+        """Requests that were refused without having been looked at, by the reason (errors.py, refused_for)."""
+        self.public_health = False
+        """Clients are told of that too (health.py)."""
         self.take(settings, drain_timeout)
         self._reactor = reactor
         self._drained: Deferred[None] | None = None

@@ -70,3 +70,19 @@ def options(*, date_line: bytes, connection: bytes) -> bytes:
             b"\r\n",
         )
     )
+
+
+def health(status: int, words: str, *, date_line: bytes, connection: bytes, no_body: bool = False) -> bytes:
+    """Answer whoever asks how we are."""
+    body = f"{words}\n".encode("ascii")
+    return b"".join(
+        (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: text/plain\r\n".encode(),
+            b"Content-Length: %d\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" % len(body),
+            date_line,
+            b"Server: tracd-cluster\r\n",
+            connection,
+            b"\r\n",
+            b"" if no_body else body,
+        )
+    )

@@ -68,7 +68,7 @@ class Operations:
         self._herald = systemd.Herald(self._manager.watchdog if self._manager is not None else 0.0)
         self._settled = 1
         """The generation whose take-over is no news any more."""
-        self._commands = Commands(cluster, reactor.stop, self.upgrade, lambda: reactor.seconds() - self._began)
+        self.commands = Commands(cluster, reactor.stop, self.upgrade, lambda: reactor.seconds() - self._began)
         self._control: ControlSocket | None = None
         self._upgrade: Upgrade | None = None
         self._handed_over = False
@@ -107,6 +107,7 @@ class Operations:
         front = self._cluster.front
         if self._predecessor is not None:
             front.hold_back()
+            self._cluster.admin.hold_back()
             for descriptor in front.inherited.values():
                 os.close(descriptor)
             return
@@ -130,7 +131,7 @@ class Operations:
                 places.prepare(os.path.dirname(path), user)
             else:
                 places.check_folder(os.path.dirname(path))
-            control = ControlSocket(path, self._commands.begin, self._reactor, own_folder=wanted == "auto")
+            control = ControlSocket(path, self.commands.begin, self._reactor, own_folder=wanted == "auto")
             control.open(user, replace)
         except StartError as error:
             if wanted != "auto" and not replace:
@@ -150,7 +151,7 @@ class Operations:
 
     def start(self) -> None:
         """Serve, or wait for our turn."""
-        self._commands.addresses = self._cluster.front.addresses()
+        self.commands.addresses = self._cluster.front.addresses()
         if self._control is not None:
             self._control.start()
             log.info("tracd-cluster ctl reaches this service at {path}", path=self._control.path)
@@ -233,7 +234,8 @@ class Operations:
             self._upgrade = Upgrade(
                 self._reactor,
                 self._command,
-                {what: port.fileno() for what, port in zip(front.descriptions, front.ports, strict=True)},
+                {what: port.fileno() for what, port in zip(front.descriptions, front.ports, strict=True)}
+                | self._cluster.admin.handed(),
                 self._twistd.get("pidfile") or None,
                 self._control.path if self._control is not None else None,
                 systemd.variables_of(self._manager),
@@ -270,6 +272,7 @@ class Operations:
         """Leave everything to the successor, tell whoever asked for it, and end."""
         self._handed_over = True
         self._cluster.front.hold_back()
+        self._cluster.admin.hold_back()
         self._twistd["pidfile"] = ""  # which twistd would take away at our end
         if self._notifier is not None:
             self._notifier.close()
@@ -290,6 +293,7 @@ class Operations:
         assert self._predecessor is not None
         left = self._predecessor.left
         self._cluster.front.accept()
+        self._cluster.admin.accept()
         if left.pidfile is not None:
             write_pid(left.pidfile)
             self._twistd["pidfile"] = left.pidfile

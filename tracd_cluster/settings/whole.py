@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tracd_cluster.settings.admin import AdminSettings
 from tracd_cluster.settings.auth import AuthSettings
 from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.front import FrontSettings
@@ -20,5 +21,6 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""

@@ -42,6 +42,8 @@ class Table:
     workers: dict[WorkerKey, Worker] = field(default_factory=dict)
     last_failure: Failure | None = None
     """Why the newest generation does not serve; None once one does."""
+    generations: dict[str, int] = field(default_factory=lambda: {"taken": 0, "refused": 0})
+    """How many have come to serve, and how many have not."""
 
     @property
     def empty(self) -> bool:
@@ -56,6 +58,7 @@ class Table:
     def took_over(self, generation: int) -> None:
         """Note that a worker of this generation got ready."""
         self.templates[generation].served += 1
+        self.generations["taken"] += self.templates[generation].served == 1
         if self.last_failure is not None and self.last_failure.generation < generation:
             self.last_failure = None
 
@@ -63,6 +66,7 @@ class Table:
         """Note why a generation does not serve; the first reason told is the one that is kept."""
         if self.last_failure is None or self.last_failure.generation < failure.generation:
             self.last_failure = failure
+            self.generations["refused"] += 1
 
     def running(self) -> Ready | None:
         """Give what the newest generation that has served has told of itself."""

@@ -1,0 +1,38 @@
+"""The last requests that were slow, for people who look for the reason."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from tracd_cluster.admin.counts import Ended
+
+SLOW = 0.5
+"""Seconds in line and at a worker; a client that reads slowly makes no request slow."""
+KEPT = 40
+LONGEST_TARGET = 500
+
+
+class SlowRequests:
+    """The last ``KEPT`` that took longer than ``SLOW``."""
+
+    def __init__(self) -> None:
+        self._requests: deque[dict[str, object]] = deque(maxlen=KEPT)
+
+    def tell(self, ended: Ended) -> None:
+        """Keep a request if it was slow."""
+        if ended.line_seconds + ended.worker_seconds < SLOW:
+            return
+        self._requests.append({
+            "at": ended.arrived,
+            "method": ended.method.decode("latin-1"),
+            "target": ended.target[:LONGEST_TARGET].decode("latin-1"),
+            "user": ended.user,
+            "status": ended.status,
+            "line": ended.line_seconds,
+            "seconds": ended.worker_seconds,
+            "worker": ended.worker,
+        })  # fmt: skip
+
+    def latest(self) -> list[dict[str, object]]:
+        """Give them as plain values, the latest first."""
+        return list(reversed(self._requests))
