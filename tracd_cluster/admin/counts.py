@@ -13,36 +13,55 @@ from tracd_cluster.admin.histogram import REQUEST_BOUNDS, Histogram
 from tracd_cluster.admin.kinds import KINDS, kind_of
 
 
+class Head(Protocol):
+    """What is looked at of its head."""
+
+    @property
+    def method(self) -> bytes: ...
+
+    @property
+    def path(self) -> bytes: ...
+
+    @property
+    def target(self) -> bytes: ...
+
+
 class Ended(Protocol):
     """A request that has ended, and its answer (front/record.py). Times are seconds, sizes are bytes."""
 
     @property
-    def method(self) -> bytes: ...
-    @property
-    def target(self) -> bytes: ...
-    @property
-    def status(self) -> int: ...
-    @property
-    def sent(self) -> int: ...
-    @property
-    def received(self) -> int: ...
-    @property
-    def user(self) -> str: ...
+    def head(self) -> Head | None: ...
+
     @property
     def arrived(self) -> float: ...
+
     @property
-    def line_seconds(self) -> float: ...
+    def user(self) -> bytes: ...
+
     @property
-    def worker_seconds(self) -> float: ...
+    def status(self) -> int: ...
+
     @property
     def worker(self) -> str: ...
 
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def received(self) -> int: ...
+
+    @property
+    def line_seconds(self) -> float: ...
+
+    @property
+    def worker_seconds(self) -> float: ...
+
 
 class Counts:
-    """The numbers. ``requests`` has them by kind and the first digit of the status, 0 where nothing was answered."""
+    """The numbers. ``requests`` has them by kind and the first digit of the status."""
 
     def __init__(self) -> None:
-        self.requests = {(kind, digit): 0 for kind in KINDS for digit in range(6)}
+        self.requests = {(kind, digit): 0 for kind in KINDS for digit in range(10)}
         self.line = Histogram(REQUEST_BOUNDS)
         """Time in line of those that got a worker."""
         self.worker = {kind: Histogram(REQUEST_BOUNDS) for kind in KINDS}
@@ -51,7 +70,8 @@ class Counts:
 
     def tell(self, ended: Ended) -> None:
         """Count one request."""
-        kind = kind_of(ended.target)
+        head = ended.head
+        kind = kind_of(head.target) if head is not None else "other"
         self.requests[kind, ended.status // 100] += 1
         self.sent += ended.sent
         self.received += ended.received

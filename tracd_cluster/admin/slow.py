@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from urllib.parse import unquote
 
 from tracd_cluster.admin.counts import Ended
 
 SLOW = 0.5
 """Seconds in line and at a worker; a client that reads slowly makes no request slow."""
 KEPT = 40
-LONGEST_TARGET = 500
+LONGEST_PATH = 500
 
 
 class SlowRequests:
@@ -20,13 +21,15 @@ class SlowRequests:
 
     def tell(self, ended: Ended) -> None:
         """Keep a request if it was slow."""
-        if ended.line_seconds + ended.worker_seconds < SLOW:
+        head = ended.head
+        if head is None or ended.line_seconds + ended.worker_seconds < SLOW:
             return
         self._requests.append({
             "at": ended.arrived,
-            "method": ended.method.decode("latin-1"),
-            "target": ended.target[:LONGEST_TARGET].decode("latin-1"),
-            "user": ended.user,
+            "method": head.method.decode("latin-1"),
+            # Without the query, as everywhere on the page: there may be secrets in it.
+            "path": head.path[:LONGEST_PATH].decode("latin-1"),
+            "user": unquote(ended.user.decode("latin-1")),
             "status": ended.status,
             "line": ended.line_seconds,
             "seconds": ended.worker_seconds,

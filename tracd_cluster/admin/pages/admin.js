@@ -4,7 +4,8 @@
 
 const EVERY = 1000;
 const LONGEST_PAUSE = 5000;
-const SLOW_SHOWN = 15;
+const SLOW_SHOWN = 10;
+const LEFT = 499; // the client went before there was an answer
 const HERE = location.origin + location.pathname; // an address may have a password in it, which fetch refuses
 
 const byId = (id) => document.getElementById(id);
@@ -95,8 +96,8 @@ function rows(id, items, key, cells, none) {
     cells(item).forEach((said, place) => {
       const cell = row.children[place];
       const parts = Array.isArray(said) ? said : [[said, ""]];
-      const wide = columns[place].className === "" && (place === row.children.length - 1 || parts.wide) ? "wide" : columns[place].className;
-      if (cell.className !== wide) cell.className = wide;
+      const className = columns[place].className + (parts.wide ? " wide" : "");
+      if (cell.className !== className) cell.className = className;
       if (parts.length === 1 && !parts[0][1]) { put(cell, parts[0][0]); return; }
       while (cell.children.length > parts.length) cell.lastElementChild.remove();
       if (cell.firstChild && cell.firstChild.nodeType === Node.TEXT_NODE) cell.textContent = "";
@@ -132,8 +133,7 @@ function wide(parts) {
 const MOOD = { ready: "good", starting: "wait", draining: "wait", stopping: "wait", exited: "bad" };
 
 function request(asked) {
-  const target = `${asked.method} ${asked.target === undefined ? asked.path : asked.target}`;
-  return [target, "path"];
+  return [`${asked.method} ${asked.path}`, "path"];
 }
 
 function now(worker) {
@@ -171,10 +171,10 @@ function showServers(seen) {
 
 function showSlow(seen) {
   const shown = seen.slow.slice(0, SLOW_SHOWN);
-  rows("slow-rows", shown, (slow) => `${slow.at} ${slow.method} ${slow.target}`, (slow) => [
+  rows("slow-rows", shown, (slow) => `${slow.at} ${slow.method} ${slow.path}`, (slow) => [
     clock(slow.at),
     wide([request(slow), [[slow.user, slow.worker].filter(Boolean).join(", "), "quiet"]]),
-    duration(slow.line), duration(slow.seconds), slow.status ? String(slow.status) : "left",
+    duration(slow.line), duration(slow.seconds), slow.status === LEFT ? "left" : String(slow.status),
   ], "None so far.");
 }
 
@@ -184,8 +184,10 @@ function showCrashes(seen) {
   fill(byId("crash-list"), crashes.length ? crashes : [null], (crash) => (crash ? `${crash.at} ${crash.worker}` : "none"), (crash) => {
     if (!crash) return element("p", "quiet", "None so far.");
     const made = element("details");
-    made.append(element("summary", "", `${clock(crash.at)}: ${crash.worker} ${crash.how}`));
-    for (const lost of crash.requests) made.append(element("p", "", `Under way: ${lost}`));
+    const summary = element("summary");
+    summary.append(element("span", "", `${clock(crash.at)}: ${crash.worker} ${crash.how}`));
+    made.append(summary);
+    if (!crash.hung) for (const lost of crash.requests) made.append(element("p", "", `Under way: ${lost}`));
     if (crash.last_words.length) made.append(element("pre", "", crash.last_words.join("\n")));
     else made.append(element("p", "quiet", "It printed nothing before."));
     return made;
@@ -199,7 +201,7 @@ function showCertificates(seen) {
     const mood = left <= 0 ? "bad" : left < 21 * 86400 ? "wait" : "good";
     const day = new Date(each.not_after * 1000).toLocaleDateString("en-CA");
     return [
-      wide([[each.names.join(", ") || "no name", ""], ["", "quiet"]]),
+      wide([[each.names.join(", ") || "no name", "names"]]),
       [[left <= 0 ? "expired" : `in ${duration(left)}`, mood], [day, "quiet"]], wide([[each.path, "path"]]),
     ];
   }, "None.");
@@ -223,7 +225,9 @@ function showGlance(seen) {
   const servers = seen.servers || [];
   const used = servers.filter((server) => server.used).length;
   const memory = [seen, ...seen.workers, ...seen.templates].reduce((sum, process) => sum + (process.memory || 0), 0);
-  const taking = seen.generation_wanted > newest ? `${seen.generation_wanted} is starting` : "serves";
+  const refused = seen.last_failure && seen.last_failure.generation >= seen.generation_wanted;
+  const next = `${seen.generation_wanted} ${refused ? "was not taken" : "is starting"}`;
+  const taking = seen.generation_wanted > newest ? next : "serves";
   const people = seen.here
     ? ["Workers ready", `${ready} of ${seen.workers_wanted}`, `${seen.busy} at work`, ready < seen.workers_wanted ? "bad" : ""]
     : ["Servers in use", `${used} of ${servers.length}`, "", used < servers.length ? "bad" : ""];
@@ -231,7 +235,7 @@ function showGlance(seen) {
     people,
     ["In line", number(seen.line.waiting), seen.line.waiting ? `the first for ${duration(seen.line.waited)}` : `of ${number(seen.line.limit)} places`, seen.line.waiting > seen.line.limit / 2 ? "bad" : ""],
     ["Requests", each === null ? "–" : `${each.toFixed(each < 10 ? 1 : 0)}/s`, `${number(total)} since the start`],
-    ["Errors (5xx)", number(errors), total ? `${((100 * errors) / total).toFixed(2)} % of all` : "", errors ? "bad" : ""],
+    ["Errors (5xx)", number(errors), total ? `${((100 * errors) / total).toFixed(2)} % of all` : "", errors > total / 100 ? "bad" : ""],
     ["Connections", number(seen.connections), ""],
     ...(seen.here ? [["Generation", String(newest || "–"), taking]] : []),
     ["Event loop", `${(seen.lag.p99 * 1000).toFixed(1)} ms`, "late at most, 99 % of the time"],
@@ -278,6 +282,7 @@ function show(seen) {
   showNumbers(seen);
   showCertificates(seen);
   byId("scale").hidden = !seen.here;
+  if (!seen.here) put(byId("restart"), "Ask servers anew");
   if (!countTouched) byId("count").value = seen.workers_wanted;
   for (const button of document.querySelectorAll("button")) button.disabled = seen.stopping || button.dataset.busy === "yes";
 }
