@@ -26,6 +26,7 @@ LIVE = {
     "front.hosts": "allowed-host",
     "front.canonical_host": "canonical-host",
     "front.harden_cookies": "keep-cookies",
+    "front.error_page": "error-page",
     "front.request_line_limit": "request line limit",
     "front.head_limit": "head limit",
     "front.header_limit": "header limit",

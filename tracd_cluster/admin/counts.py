@@ -54,7 +54,11 @@ class Ended(Protocol):
     def line_seconds(self) -> float: ...
 
     @property
-    def worker_seconds(self) -> float: ...
+    def worker_seconds(self) -> float:
+        """Zero if the client left before the end."""
+
+    @property
+    def total_seconds(self) -> float: ...
 
 
 class Counts:
@@ -80,7 +84,7 @@ class Counts:
             seconds, histogram = ended.line_seconds, self.line
             histogram.counts[bisect_left(REQUEST_BOUNDS, seconds)] += 1
             histogram.total += seconds
-            seconds, histogram = ended.worker_seconds, self.worker[kind]
+            seconds, histogram = ended.worker_seconds or ended.total_seconds - seconds, self.worker[kind]
             histogram.counts[bisect_left(REQUEST_BOUNDS, seconds)] += 1
             histogram.total += seconds
 

@@ -6,6 +6,7 @@ from collections import deque
 from urllib.parse import unquote
 
 from tracd_cluster.admin.counts import Ended
+from tracd_cluster.front.record import LEFT
 
 SLOW = 0.5
 """Seconds in line and at a worker; a client that reads slowly makes no request slow."""
@@ -22,7 +23,11 @@ class SlowRequests:
     def tell(self, ended: Ended) -> None:
         """Keep a request if it was slow."""
         head = ended.head
-        if head is None or ended.line_seconds + ended.worker_seconds < SLOW:
+        line, seconds = ended.line_seconds, ended.worker_seconds
+        if ended.status == LEFT:
+            # Nobody knows how long it would have taken; so long it did.
+            line, seconds = (line, ended.total_seconds - line) if ended.worker else (ended.total_seconds, 0.0)
+        if head is None or line + seconds < SLOW:
             return
         self._requests.append({
             "at": ended.arrived,
@@ -31,8 +36,8 @@ class SlowRequests:
             "path": head.path[:LONGEST_PATH].decode("latin-1"),
             "user": unquote(ended.user.decode("latin-1")),
             "status": ended.status,
-            "line": ended.line_seconds,
-            "seconds": ended.worker_seconds,
+            "line": line,
+            "seconds": seconds,
             "worker": ended.worker,
         })  # fmt: skip
 

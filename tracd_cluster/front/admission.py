@@ -57,10 +57,11 @@ class Admission:
     """A request that has been looked at.
 
     ``own`` is the answer if the front gives it itself, ``health`` if it tells of itself; ``attempt`` is a login that
-    has to be decided first; ``user`` is the name of who has signed in, percent-encoded, or empty.
+    has to be decided first; ``user`` is the name of who has signed in, percent-encoded, or empty; ``request_id`` is
+    what a trusted proxy calls the request, or empty.
     """
 
-    __slots__ = ("attempt", "health", "origin", "own", "user")
+    __slots__ = ("attempt", "health", "origin", "own", "request_id", "user")
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
@@ -68,6 +69,7 @@ class Admission:
         self.health: tuple[int, str] | None = None
         self.attempt: Attempt | None = None
         self.user = b""
+        self.request_id = b""
 
 
 def admit(front: Front, client: Origin, head: Head) -> Admission:
@@ -84,6 +86,7 @@ def admit(front: Front, client: Origin, head: Head) -> Admission:
             return admission
     try:
         if client.trusted and head.claims:
+            admission.request_id = forwarded.request_id(head.claims)
             admission.origin = client = _origin(front, client, head)
         if front.hosts is not None:
             front.hosts.check(head.host, client.scheme, head.target)

@@ -27,6 +27,7 @@ from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.journey import Journey
 from tracd_cluster.front.reader import RequestReader
+from tracd_cluster.front.record import Record
 from tracd_cluster.front.reply import CLOSE
 from tracd_cluster.settings.front import FrontSettings
 
@@ -114,7 +115,7 @@ class Connection(Protocol):
         self._front.connections.discard(self)
         self._closing = True
         journey, self._current = self._current, None
-        if journey is not None and not journey.ended:
+        if journey is not None:
             journey.client_gone()
         self._backlog.clear()
         self._held = []
@@ -225,7 +226,14 @@ class Connection(Protocol):
             self._say_refusal(fault)
 
     def _say_refusal(self, fault: ClientFault) -> None:
-        self.write(pages.page(fault.status, fault.reason, date_line=self.standing.lines, connection=CLOSE))
+        record = Record(self._front.clock(), self.address, None, self._front.new_id())
+        page = self._front.error_pages.page(
+            fault.status, fault.reason, date_line=self.standing.lines, connection=CLOSE, request_id=record.request_id
+        )
+        record.status, record.sent = fault.status, len(page)
+        self.write(page)
+        for tell in self._front.recorders:
+            tell(record)
         self._close(unread=True)
 
     # -- the journey's side

@@ -192,7 +192,7 @@ class Encrypted(Protocol):
         self._phase = Phase.DEAF
         url = plain_request_url(head)
         reason = f"This port speaks HTTPS: {url}" if url else "This port speaks HTTPS."
-        self._put(pages.page(400, reason, date_line=self._factory.date_line(), connection=CLOSE))
+        self._put(pages.ErrorPages().page(400, reason, date_line=self._factory.date_line(), connection=CLOSE))
         self._close_write()
 
     # -- the connection's side

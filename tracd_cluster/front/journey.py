@@ -31,6 +31,7 @@ from tracd_cluster.front.body import Body
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.outflow import Outflow
+from tracd_cluster.front.record import LEFT, Record
 from tracd_cluster.front.reply import Reply
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
@@ -53,7 +54,7 @@ class Journey:
 
     __slots__ = (
         "_admission", "_body", "_client", "_flow", "_front", "_gone", "_lane", "_limit", "_lost", "_reply", "complete",
-        "ended", "head", "no_body", "queue_deadline", "since",
+        "ended", "head", "no_body", "queue_deadline", "record", "since",
     )  # fmt: skip
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
@@ -64,7 +65,7 @@ class Journey:
         self.ended = False
         self.queue_deadline = 0.0
         self.since = 0.0
-        """When its present worker got it."""
+        """When its present worker got it, or when it got in line for one."""
         self._front = front
         self._client = client
         self._body: Body | None = None
@@ -73,12 +74,18 @@ class Journey:
         self._lost = 0
         self._gone = False
         self._admission = admission = admit(front, client, head)
-        self._reply = Reply(head, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme)
+        request_id = admission.request_id or front.new_id()
+        head.lines.append(b"X-Request-ID: %b\r\n" % request_id)
+        self.record = Record(front.clock(), admission.origin.address, head, request_id)
+        self._reply = Reply(
+            head, request_id, head.keep_alive and front.keep_alive, front.harden_cookies, admission.origin.scheme
+        )
         self._flow = Outflow(front, client)
 
     def __str__(self) -> str:
         user = f", user {self._admission.user.decode('ascii')}" if self._admission.user else ""
-        return f"{self.head.method.decode('ascii')} {self.head.target.decode('latin-1')}{user}"
+        request_id = self.record.request_id.decode("ascii")
+        return f"{self.head.method.decode('ascii')} {self.head.target.decode('latin-1')}{user} [{request_id}]"
 
     # -- the request
 
@@ -105,10 +112,12 @@ class Journey:
             self._answer_page(admission.own)
         elif self.head.path == b"*":
             connection = self._reply.connection_line(self._front.draining)
+            self.record.status = 204
             self._finish(pages.options(date_line=self._client.standing.lines, connection=connection))
         elif admission.health is not None:
             connection = self._reply.connection_line(self._front.draining)
             lines = self._client.standing.lines
+            self.record.status = admission.health[0]
             self._finish(pages.health(*admission.health, date_line=lines, connection=connection, no_body=self.no_body))
         elif admission.attempt is not None:
             # The gate's own limits bound this wait.
@@ -129,6 +138,7 @@ class Journey:
     def _claim(self) -> None:
         """Claim a lane, or wait in line for one."""
         self.queue_deadline = self._front.now + self._front.queue_timeout
+        self.since = self._front.clock()
         try:
             lane = self._front.balancer.claim(self)
         except LineFault as error:
@@ -143,7 +153,12 @@ class Journey:
         """Send the request on the lane that is now claimed for it."""
         body = self._body
         self._lane = lane
-        self.since = self._front.now
+        record = self.record
+        now = self._front.clock()
+        record.line_seconds += now - self.since
+        record.by = "worker"
+        record.worker = lane.name
+        self.since = now
         self._limit = limit = self._front.time_limits.of(self.head.target)
         self._client.deadline = self._front.now + limit
         admission = self._admission
@@ -177,8 +192,10 @@ class Journey:
             out = self._reply.go_on(pieces, reader.ended)
         else:
             out = self._reply.begin(reader, pieces, self._client.standing, self._front.draining)
+        self.record.sent += len(out)
         if reader.ended:
             self._lane = None
+            self.record.worker_seconds += self._front.clock() - self.since
             if reader.failed:
                 self._break_off()
                 return
@@ -193,11 +210,27 @@ class Journey:
 
     def _finish(self, out: bytes) -> None:
         self.ended = True
+        self.record.sent += len(out)
         self._client.write(out)
         self._leave()
 
     def _leave(self) -> None:
+        self._tell()
         self._client.done(self, self._reply.keep)
+
+    def _tell(self, whole: bool = True) -> None:
+        """Tell of this request, now that it has ended, whoever wants to know; once."""
+        record, recorders = self.record, self._front.recorders
+        if record.ended or not recorders:
+            return
+        record.ended = True
+        record.whole = whole
+        record.status = record.status or self._reply.status or LEFT
+        record.user = self._admission.user
+        record.received = self._body.size if self._body is not None else 0
+        record.total_seconds = self._front.clock() - record.arrived
+        for tell in recorders:
+            tell(record)
 
     def _answer_page(self, error: TracdClusterError) -> None:
         """Answer with a page of the front's own."""
@@ -206,14 +239,17 @@ class Journey:
         if error.refused_for:
             self._front.refused[error.refused_for] += 1
         connection = self._reply.connection_line(self._front.draining)
+        self.record.status = status = status_of(error)
+        self.record.by = "front"
         self._finish(
-            pages.page(
-                status_of(error),
+            self._front.error_pages.page(
+                status,
                 pages.sentence(error),
                 date_line=self._client.standing.lines,
                 connection=connection,
                 lines=error.lines if isinstance(error, ClientFault) else b"",
                 no_body=self.no_body,
+                request_id=self.record.request_id,
             )
         )
 
@@ -222,6 +258,9 @@ class Journey:
     def worker_lost(self, error: WorkerFault, written: int, answered: bool) -> None:
         """Send the request to another worker, or tell the client (Note [Sent again])."""
         lane, self._lane = self._lane, None
+        now = self._front.clock()
+        self.record.worker_seconds += now - self.since
+        self.since = now
         if written and lane is not None:
             self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
@@ -259,6 +298,7 @@ class Journey:
         lane, self._lane = self._lane, None
         if lane is None:
             return
+        self.record.worker_seconds += self._front.clock() - self.since
         limit = self._limit
         error = AnswerTimeout(f"it took longer than {limit:g} s for one request")
         late = f"{self} took longer than {limit:g} s"
@@ -272,10 +312,16 @@ class Journey:
 
     def _break_off(self) -> None:
         self.ended = True
+        self._tell(whole=False)
         self._client.broken()
 
     def client_gone(self) -> None:
         """Forget the client: leave the line; a worker that is already at it ends in peace, within its deadline."""
+        if self.record.ended:
+            return
+        self._tell(whole=False)
+        if self.ended:
+            return
         self._gone = True
         self._flow.drop()
         if self._admission.attempt is not None:

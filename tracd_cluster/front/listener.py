@@ -7,8 +7,10 @@ sweep acts on the deadlines that have passed and makes the Date line.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import re
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
@@ -29,7 +31,9 @@ from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.journey import Journey
 from tracd_cluster.front.limits import TimeLimits
+from tracd_cluster.front.pages import ErrorPages
 from tracd_cluster.front.proxied import ProxiedFactory
+from tracd_cluster.front.record import Recorder
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
@@ -94,12 +98,16 @@ class Front(service.Service):
         """Another process serves the same ports: they are its own at our end (Note [Shared sockets] in ports.py)."""
         self.withdrawn = False
         """We have been asked to stop: whoever asks whether to send clients here is told not to."""
-        self.recorders: list[Callable[[Any], None]] = []
         self.refused: Counter[str] = Counter()
         """Requests that were refused without having been looked at, by the reason (errors.py, refused_for)."""
         self.public_health = False
         """Clients are told of that too (health.py)."""
         self.take(settings, drain_timeout)
+        self.recorders: list[Recorder] = []
+        """Who is told of each request that has ended."""
+        self.clock: Callable[[], float] = reactor.seconds
+        self._ids = itertools.count(1)
+        self.id_prefix = secrets.token_hex(4).encode("ascii")
         self._reactor = reactor
         self._drained: Deferred[None] | None = None
         self._drain_deadline = self.never
@@ -131,8 +139,13 @@ class Front(service.Service):
         self.time_limits = time_limits(settings)
         self.queue_timeout = settings.queue_timeout
         self.drain_timeout = drain_timeout
+        self.error_pages = ErrorPages(settings.error_page)
         for connection in self.connections:
             connection.go_by(settings)
+
+    def new_id(self) -> bytes:
+        """Give a name for a request that no other of this process has, and hardly one of another."""
+        return b"%b-%x" % (self.id_prefix, next(self._ids))
 
     # -- time
 

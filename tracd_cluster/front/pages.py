@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from http import HTTPStatus
+from string import Template
 
 from tracd_cluster.errors import AnswerTimeout, ClientFault, TracdClusterError, WorkerFault, WorkerLost
 
@@ -12,38 +13,87 @@ RETRY_AFTER = 5
 
 _PAGE = """\
 <!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{status} {phrase}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:16px/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em;color:#333}}
-h1{{font-size:1.4em}}</style>
-</head><body><h1>{phrase}</h1><p>{reason}</p></body></html>
+<html lang="en"><head><meta charset="utf-8"><title>$status $phrase</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<style>body{font:16px/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em}
+h1{font-size:1.4em}.request{opacity:.6;font-size:.8em}</style>
+</head><body><h1>$phrase</h1><p>$reason</p><p>$advice</p><p class="request">Request $request</p></body></html>
 """
+
+PLACES = frozenset(("status", "phrase", "reason", "advice", "request"))
+"""What a page of the operator's own may have filled in."""
+
+_ADVICE = {
+    400: "Go back, and try it again from the page before.",
+    403: "Ask whoever runs this site if you should be able to see it.",
+    404: "Look whether the address is right.",
+    408: "Try again.",
+    411: "Try again with another program.",
+    413: "Send less, or ask whoever runs this site to allow more.",
+    414: "Use a shorter address.",
+    421: "Use the address that this site is known by.",
+    429: "Wait a little before you go on.",
+    431: "Delete this site's cookies, and try again.",
+    500: "Try again. If it stays, tell whoever runs this site, with the number below.",
+    502: "Try again. If it stays, tell whoever runs this site, with the number below.",
+    503: "Reload this page in a few seconds.",
+    504: "Ask for less at once, or try again later. If it stays, tell whoever runs this site, with the number below.",
+    507: "Try again later. If it stays, tell whoever runs this site, with the number below.",
+}
+"""What a person can do next."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def page(
-    status: int, reason: str, *, date_line: bytes, connection: bytes, lines: bytes = b"", no_body: bool = False
-) -> bytes:
-    """Make a whole answer with ``reason``, one or two plain sentences, as its page.
+class ErrorPages:
+    """Makes whole answers with one or two plain sentences as their page, in the operator's own look if there is one.
 
-    ``connection`` is a whole Connection line or empty, ``lines`` are more whole lines; ``no_body`` leaves the body
-    out (HEAD).
+    ``html`` has places as ``string.Template`` knows them: ``$status``, ``$phrase``, ``$reason``, ``$advice`` and
+    ``$request``.
     """
-    phrase = HTTPStatus(status).phrase
-    body = _PAGE.format(status=status, phrase=phrase, reason=escape(reason)).encode()
-    pieces = [
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/html; charset=utf-8\r\n".encode(),
-        b"Content-Length: %d\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" % len(body),
-        date_line,
-        b"Server: tracd-cluster\r\n",
-        b"Retry-After: %d\r\n" % RETRY_AFTER if status == 503 else b"",
-        lines,
-        connection,
-        b"\r\n",
-        b"" if no_body else body,
-    ]
-    return b"".join(pieces)
+
+    __slots__ = ("_page",)
+
+    def __init__(self, html: str | None = None) -> None:
+        self._page = Template(html or _PAGE)
+
+    def page(
+        self,
+        status: int,
+        reason: str,
+        *,
+        date_line: bytes,
+        connection: bytes,
+        lines: bytes = b"",
+        no_body: bool = False,
+        request_id: bytes = b"",
+    ) -> bytes:
+        """Make one.
+
+        ``connection`` is a whole Connection line or empty, ``lines`` are more whole lines; ``no_body`` leaves the body
+        out (HEAD).
+        """
+        phrase = HTTPStatus(status).phrase
+        body = self._page.substitute(
+            status=status,
+            phrase=phrase,
+            reason=escape(reason),
+            advice=_ADVICE.get(status, ""),
+            request=escape(request_id.decode("ascii")),
+        ).encode()
+        pieces = [
+            f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/html; charset=utf-8\r\n".encode(),
+            b"Content-Length: %d\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" % len(body),
+            date_line,
+            b"Server: tracd-cluster\r\n",
+            b"Retry-After: %d\r\n" % RETRY_AFTER if status == 503 else b"",
+            lines,
+            b"X-Request-ID: %b\r\n" % request_id if request_id else b"",
+            connection,
+            b"\r\n",
+            b"" if no_body else body,
+        ]
+        return b"".join(pieces)
 
 
 def sentence(error: TracdClusterError) -> str:

@@ -31,11 +31,16 @@ class Standing:
 
 
 class Reply:
-    """Makes the bytes of one answer. ``begun`` says that its head has been made, ``keep`` that more may follow it."""
+    """Makes the bytes of one answer.
 
-    __slots__ = ("_chunked", "_cookies", "_http11", "_no_body", "begun", "keep")
+    ``begun`` says that its head has been made, ``keep`` that more may follow it; ``status`` is a worker's, 0 before.
+    """
 
-    def __init__(self, head: Head, keep: bool, harden: bool, scheme: bytes) -> None:
+    __slots__ = ("_chunked", "_cookies", "_http11", "_no_body", "_request_id", "begun", "keep", "status")
+
+    def __init__(self, head: Head, request_id: bytes, keep: bool, harden: bool, scheme: bytes) -> None:
+        self._request_id = request_id
+        self.status = 0
         self._http11 = head.http11
         self._no_body = head.method == b"HEAD"
         self._chunked = False
@@ -54,6 +59,7 @@ class Reply:
     def begin(self, reader: AnswerReader, pieces: list[bytes], standing: Standing, draining: bool) -> bytes:
         """Make the head of the answer and what is there of its body, one piece for one write."""
         self.begun = True
+        self.status = reader.status
         framing = b""
         if reader.length < 0 and not self._no_body and reader.status not in (204, 304):
             if reader.ended:
@@ -63,7 +69,9 @@ class Reply:
                 self._chunked = True
             else:
                 self.keep = False
-        connection = self.connection_line(draining) + standing.lasting
+        connection = b"%b%bX-Request-ID: %b\r\n" % (
+            self.connection_line(draining), standing.lasting, self._request_id,
+        )  # fmt: skip
         head = answer_head(
             reader.status, reader.reason, reader.fields, framing, standing.date_line, connection, self._cookies
         )

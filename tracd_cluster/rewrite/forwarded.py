@@ -17,6 +17,8 @@ from tracd_cluster.errors import ClientFault
 from tracd_cluster.rewrite.headers import Field
 
 _PAIR = re.compile(rb"""\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))\s*(?:;|\Z)""")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:-]{1,128}\Z")
+"""What can stand in any log, page or field without harm."""
 _PORT = re.compile(rb"[0-9]{1,5}\Z")
 _DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
 
@@ -50,6 +52,14 @@ def read(claims: Iterable[Field], trusts: Callable[[str], bool]) -> Forwarded:
     if any(name.startswith(b"x-forwarded-") for name in fields):
         return _believe(_hops_of_x_forwarded(fields), trusts)
     return _believe(_hops_of_forwarded(b",".join(fields[b"forwarded"])), trusts)
+
+
+def request_id(claims: Iterable[Field]) -> bytes:
+    """Give what a trusted proxy calls a request; empty if it does not say, or says it in an odd way."""
+    for name, value in claims:
+        if name == b"x-request-id" and _REQUEST_ID.match(value):
+            return value
+    return b""
 
 
 def _hops_of_x_forwarded(fields: dict[bytes, list[bytes]]) -> list[_Hop]:

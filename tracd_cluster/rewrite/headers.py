@@ -36,9 +36,12 @@ FORGEABLE = (
     b"tracd-cluster-",
     b"x-forwarded-",
     b"x-real-ip",
+    b"x-request-id",
     b"x-remote-",
 )
-"""How the names begin that would tell a worker, or a plugin, who the client is or how it came here."""
+"""How the names begin that would tell a worker, or a plugin, who the client is, how it came here, or what its request
+is called in the logs.
+"""
 
 KEPT = frozenset(
     (

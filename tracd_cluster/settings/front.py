@@ -59,6 +59,8 @@ class FrontSettings:
     harden_cookies: bool = True
     """Add Secure and SameSite to the workers' cookies (rewrite/cookies.py)."""
     base_path: str = ""
+    error_page: str | None = None
+    """HTML for the front's own pages, with places to fill in (front/pages.py); None for our own."""
     request_line_limit: int = 8 * 1024
     """As nginx's ``large_client_header_buffers``."""
     head_limit: int = 32 * 1024

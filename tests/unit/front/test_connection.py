@@ -32,7 +32,7 @@ def test_tells_the_worker_who_asks() -> None:
     Wire(front).feed(b"GET / HTTP/1.1\r\nHost: x\r\nTracd-Cluster-Client: 6.6.6.6 1\r\n\r\n")
     assert (
         b"GET / HTTP/1.1\r\nTracd-Cluster-Server: http 127.0.0.1 8000\r\n"
-        b"Tracd-Cluster-Client: 10.0.0.1 51234\r\nHost: x\r\n\r\n"
+        b"Tracd-Cluster-Client: 10.0.0.1 51234\r\nHost: x\r\nX-Request-ID: 7-1\r\n\r\n"
     ) == lane.heads[0]
 
 

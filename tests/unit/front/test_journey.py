@@ -223,7 +223,10 @@ def test_the_owner_of_a_lane_hears_what_hung_and_what_was_lost() -> None:
     lanes[0].lose(WorkerLost("it closed its lane"))
     clock.advance(11)
     front.sweep()
-    assert [f"worker 1 lost: {request_of(POST)}", f"worker 2 hung: {request_of(GET)} took longer than 10 s"] == told
+    assert [
+        f"worker 1 lost: {request_of(POST)} [7-2]",
+        f"worker 2 hung: {request_of(GET)} [7-1] took longer than 10 s",
+    ] == told
 
 
 def test_a_worker_is_given_up_even_if_its_client_has_gone() -> None:

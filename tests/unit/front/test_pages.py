@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tracd_cluster.front.pages import options, page
+from tracd_cluster.front.pages import ErrorPages, options
 
 DATE = b"Date: x\r\n"
+page = ErrorPages().page
 
 
 def test_a_page_is_whole_and_escaped() -> None:

@@ -14,7 +14,7 @@ UNKNOWN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 def reply_to(method: bytes = b"GET", version: str = "1.1", keep: bool = True) -> Reply:
     """Make the reply to a request."""
-    return Reply(Head(method, version, b"/", [(b"Host", b"x")]), keep, harden=False, scheme=b"http")
+    return Reply(Head(method, version, b"/", [(b"Host", b"x")]), b"7-1", keep, harden=False, scheme=b"http")
 
 
 def answer(data: bytes, no_body: bool = False) -> AnswerReader:

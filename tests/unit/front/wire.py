@@ -165,7 +165,9 @@ def make_front(**settings: Any) -> tuple[Front, Clock]:
     clock = Clock()
     clock.advance(1_000_000)
     balancer = Balancer(values["queue"])
-    return Front(FrontSettings(**values), 30.0, balancer, clock), clock
+    front = Front(FrontSettings(**values), 30.0, balancer, clock)
+    front.id_prefix = b"7"
+    return front, clock
 
 
 def statuses(sent: bytes) -> list[int]:
