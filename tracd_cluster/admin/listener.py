@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
 from tracd_cluster.admin.counts import Counts
@@ -160,18 +161,20 @@ class Admin:
 
     # -- the end
 
-    def stop(self) -> None:
-        """Close everything."""
+    def stop(self) -> Deferred[Any]:
+        """Close everything; the Deferred fires when the ports are."""
         if self._ports:
             self._lag.stop()
+        closing = []
         for port in self._ports:
             if self._service.front.others_serve:
                 ports.leave(port)
             else:
-                port.stopListening()
+                closing.append(maybeDeferred(port.stopListening))
         for site in self._sites:
             site.close_visits()
         self._ports = []
+        return gatherResults(closing)
 
 
 def _known_as(address: AdminAddress) -> str:

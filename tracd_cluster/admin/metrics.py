@@ -65,7 +65,11 @@ class ServiceCollector(Collector):
         counts = self._counts
         yield _counted(
             "requests", "Requests that have ended, by class of status and by kind.", ("status", "kind"),
-            {(f"{digit}xx", kind): count for (kind, digit), count in counts.requests.items() if 2 <= digit <= 5 or count},
+            {
+                (f"{digit}xx", kind): count
+                for (kind, digit), count in counts.requests.items()
+                if 2 <= digit <= 5 or count
+            },
         )  # fmt: skip
         line = HistogramMetricFamily(f"{PREFIX}line_seconds", "Time that requests waited in line for their worker.")
         line.add_metric([], counts.line.cumulative(), counts.line.total)

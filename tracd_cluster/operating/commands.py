@@ -41,11 +41,15 @@ class Cluster(Protocol):
     balancer: Balancer
     pool: Supervisor | Elsewhere
 
-    @property
-    def admin(self) -> Doors: ...
-
     def reload(self) -> list[str]:
         """Take what has changed, and say what that was, one line each."""
+
+
+class Service(Cluster, Protocol):
+    """The same, as an upgrade sees it."""
+
+    @property
+    def admin(self) -> Doors: ...
 
 
 class Commands:

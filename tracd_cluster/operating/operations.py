@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 from tracd_cluster.errors import StartError
 from tracd_cluster.operating import log_file, places, systemd, takeover
-from tracd_cluster.operating.commands import Cluster, Commands
+from tracd_cluster.operating.commands import Commands, Service
 from tracd_cluster.operating.control_socket import ControlSocket
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.inheritance import take_inheritance
@@ -52,7 +52,7 @@ class Operations:
     """The operator's side of one service; ``give_up`` ends it with a message and status 1."""
 
     def __init__(
-        self, cluster: Cluster, settings: Settings, reactor: Any, twistd: Any, give_up: Callable[[str], None]
+        self, cluster: Service, settings: Settings, reactor: Any, twistd: Any, give_up: Callable[[str], None]
     ) -> None:
         self._cluster = cluster
         self._settings = settings

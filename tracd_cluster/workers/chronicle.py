@@ -80,8 +80,8 @@ class Chronicle:
     def worker_over(self, worker: Worker, how: str, ending: Ending, requests: Sequence[str], now: float) -> None:
         """Note the end of a worker with which ``requests`` were lost, and tell of it in one line."""
         asked = worker.asked_to_end
-        if not self._desired.stopping:
-            self.ended[report.why_ended(worker, self._desired)] += 1
+        if not self._desired.stopping and (why := report.why_ended(worker, self._desired)):
+            self.ended[why] += 1
         worker.end(now, ending.from_outside and not worker.killed)
         if asked:
             log.info("{worker} has ended as asked: it {how}", worker=worker, how=how)

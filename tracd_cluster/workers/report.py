@@ -18,14 +18,16 @@ REASONS = ("crash", "recycled", "hung", "generation", "scaled")
 
 
 def why_ended(worker: Worker, desired: Desired) -> str:
-    """Give the one of the reasons for which a worker that is just ending does so."""
+    """Give the one of the reasons for which a worker that is just ending does so; a stand-in that goes has none."""
     if worker.hung:
         return "hung"
     if not worker.asked_to_end:
         return "crash"
     if worker.due:
         return "recycled"
-    return "generation" if worker.generation < desired.generation else "scaled"
+    if worker.generation < desired.generation:
+        return "generation"
+    return "" if worker.stand_in else "scaled"
 
 
 def how_ended(process: Worker | Template, ending: Ending) -> str:

@@ -153,6 +153,7 @@ class Table:
             since=now,
             deadline=now + desired.start_timeout,
             strikes=before.strikes if before is not None else 0,
+            stand_in=number > desired.count,
         )
 
     def _forget(self, number: int, generation: int) -> None:
