@@ -402,11 +402,16 @@ def test_servers_elsewhere(tmp_path: Path, start_cluster: StartCluster) -> None:
     try:
         urls = [f"http://127.0.0.1:{each.port}" for each in (one, other)]
         words = ("--admin", str(port), "--admin-password-file", str(password_file(tmp_path)))
-        start_cluster("-s", *words, *(word for url in urls for word in ("--upstream", url)))
+        cluster = start_cluster("-s", *words, *(word for url in urls for word in ("--upstream", url)))
         visitor = Visitor(port, PASSWORD)
         wait_until(lambda: [s["used"] for s in visitor.status()["servers"]] == [True, True], 10, "both servers")
         other.close()
-        wait_until(lambda: sorted(s["used"] for s in visitor.status()["servers"]) == [False, True], 20, "one server")
+
+        def in_use() -> list[bool]:
+            cluster.get("/")  # whoever comes finds out before the next health check does
+            return sorted(server["used"] for server in visitor.status()["servers"])
+
+        wait_until(lambda: in_use() == [False, True], 20, "one server")
         status = visitor.status()
         assert (False, []) == (status["here"], status["workers"])
         used = {s["server"]: s["used"] for s in status["servers"]}
@@ -415,7 +420,8 @@ def test_servers_elsewhere(tmp_path: Path, start_cluster: StartCluster) -> None:
         assert (409, True) == _refused(visitor.do({"command": "scale", "count": 2, "wait": False}))
         assert 200 == visitor.ask("/-/readyz")[0]
         one.close()
-        wait_until(lambda: visitor.ask("/-/readyz")[0] == 503, 20, "no server")
+        wait_until(lambda: in_use() == [False, False], 20, "no server")
+        assert (503, b"not ready: no worker is ready\n") == visitor.ask("/-/readyz")[::2]
     finally:
         one.close()
         other.close()
