@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
 
 from tests.integration.admin.visitor import PASSWORD, Visitor, basic, password_file
+from tests.integration.conftest import StartCluster
 from tests.integration.daemon import Daemon
 from tests.integration.dropin.accounts import htpasswd
 from tests.integration.dropin.browser import Browser, chromium
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.needs("chromium", "chromedriver")
 class Shown:
     """A service, and a browser that has its page open."""
 
-    def __init__(self, daemon: Daemon, browser: Browser, port: int) -> None:
+    def __init__(self, daemon: Any, browser: Browser, port: int) -> None:
         self.daemon = daemon
         self.browser = browser
         self.port = port
@@ -39,7 +42,7 @@ class Shown:
 
     def text(self, selector: str) -> str:
         """Give what is to be read in a part of the page at this moment."""
-        found = self.browser.driver.execute_script(  # type: ignore[no-untyped-call]
+        found = self.browser.driver.execute_script(
             "return document.querySelector(arguments[0])?.innerText ?? ''", selector
         )
         return str(found)
@@ -97,9 +100,9 @@ def test_it_shows_who_is_at_what(shown: Shown) -> None:
     """Method, path, user and time, which goes on by itself; nothing a client sends is taken for markup."""
     assert [("basic", "tracd-cluster")] == shown.browser.dialog.asked
     shown.wait_for("#worker-rows", "idle")
-    with shown.under_way("/sleep?2.5"):
+    with shown.under_way("/sleep?6"):
         shown.wait_for("#worker-rows", "GET /sleep", USER, deadline=5)
-        shown.wait_for("#worker-rows", "1.", deadline=5)
+        wait_until(lambda: re.search(r"[1-5]\.\d s, ", shown.text("#worker-rows")), 5, "a time that goes on")
         shown.wait_for("#glance", "1 at work")
     shown.wait_for("#slow-rows", "GET /sleep", USER, "left")
     assert [] == shown.browser.driver.find_elements(By.CSS_SELECTOR, "main i")
@@ -120,7 +123,7 @@ def test_a_crash_appears(shown: Shown) -> None:
         if worker["asked"]:
             os.kill(worker["pid"], signal.SIGKILL)
     wait_until(lambda: not any(w["asked"] for w in shown.daemon.report()["workers"]), 10, "workers that are free")
-    assert shown.browser.driver.find_element(By.CSS_SELECTOR, "#crash-list details[open]")
+    assert 1 == len(shown.browser.driver.find_elements(By.CSS_SELECTOR, "#crash-list details[open]"))
 
 
 def test_the_buttons(shown: Shown) -> None:
@@ -147,31 +150,32 @@ def test_the_buttons(shown: Shown) -> None:
 
 def test_it_is_readable_on_a_phone(shown: Shown) -> None:
     """Nothing is cut off or has to be moved to the side, at any width, in the light and in the dark."""
-    driver = shown.browser.driver
+    driver: Any = shown.browser.driver
     with shown.under_way("/sleep?1"):
         for width in (320, 390, 700, 1280):
             size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)  # type: ignore[no-untyped-call]
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             script = "return [innerWidth, document.documentElement.scrollWidth]"
-            inner, needed = driver.execute_script(script)  # type: ignore[no-untyped-call]
+            inner, needed = driver.execute_script(script)
             assert needed <= inner == width
     grounds = set()
     for scheme in ("light", "dark"):
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)  # type: ignore[no-untyped-call]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         script = "return getComputedStyle(document.body).backgroundColor"
-        grounds.add(driver.execute_script(script))  # type: ignore[no-untyped-call]
+        grounds.add(driver.execute_script(script))
     assert 2 == len(grounds)
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})  # type: ignore[no-untyped-call]
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_everything_is_reached_by_keys(shown: Shown) -> None:
     """In the order in which it is to be read."""
     shown.browser.find("#restart:enabled")
+    driver: Any = shown.browser.driver
     reached = []
     for _ in range(5):
-        shown.browser.driver.switch_to.active_element.send_keys("\t")
-        reached.append(shown.browser.driver.execute_script("return document.activeElement.textContent.trim()"))  # type: ignore[no-untyped-call]
+        driver.switch_to.active_element.send_keys("\t")
+        reached.append(driver.execute_script("return document.activeElement.textContent.trim()"))
     assert ["Restart workers", "Reload settings", "", "Scale"] == reached[:4]
 
 
@@ -186,3 +190,21 @@ def test_it_goes_on_after_an_upgrade(service: Shown) -> None:
     service.press("#restart")
     service.wait_for("#said", "generation 2 has been asked for")
     service.wait_for("#state", "serving")
+
+
+def test_a_change_that_is_refused_is_told_of(env: Path, tmp_path: Path, start_cluster: StartCluster) -> None:
+    """With real Trac: settings that cannot be read keep the old workers, and the page says what is wrong."""
+    port = free_port()
+    words = ("--admin", str(port), "--admin-password-file", str(password_file(tmp_path)), "--workers", "1")
+    cluster = start_cluster(*words, "-s", str(env))
+    ini = env / "conf" / "trac.ini"
+    with chromium("operator", PASSWORD) as browser:
+        page = Shown(cluster, browser, port)
+        page.open()
+        assert "" == page.text("#failure")
+        ini.write_text(ini.read_text() + "\nnonsense\n")
+        page.wait_for("#failure", "was not taken", "trac.ini")
+        page.wait_for("#glance", "1 of 1", "was not taken")
+        page.wait_for("#state", "serving")
+        assert 200 == cluster.get("/about").status
+        assert [] == browser.complaints()

@@ -258,7 +258,7 @@ function showFailure(seen) {
   const failure = seen.last_failure;
   const where = byId("failure");
   where.hidden = !failure;
-  if (failure) put(where, `Generation ${failure.generation} was not taken: ${failure.text}${failure.file ? `\n${failure.file}` : ""}`);
+  if (failure) put(where, `Generation ${failure.generation} was not taken: ${failure.error}${failure.file ? `\n${failure.file}` : ""}`);
 }
 
 function show(seen) {
