@@ -64,6 +64,12 @@ class Shown:
             client.request("GET", path, headers={"Authorization": basic("harbour", USER)})
             yield
 
+    def worker_at(self, path: str) -> int:
+        """Give the process that is at a request."""
+        workers = self.daemon.report()["workers"]
+        [found] = [worker["pid"] for worker in workers for asked in worker["asked"] if asked["path"] == path]
+        return int(found)
+
     def ready(self) -> list[int]:
         """Give the processes of the workers that are ready."""
         return [worker["pid"] for worker in self.daemon.report()["workers"] if worker["life"] == "ready"]
@@ -112,16 +118,14 @@ def test_a_crash_appears(shown: Shown) -> None:
     """With how it came about and what was under way; a worker takes the place of the one that has gone."""
     with shown.under_way("/hang"):
         shown.wait_for("#worker-rows", "GET /hang")
-        [victim] = [w["pid"] for w in shown.daemon.report()["workers"] if w["asked"]]
+        victim = shown.worker_at("/hang")
         os.kill(victim, signal.SIGKILL)
         shown.wait_for("#crash-list", f"pid {victim}) was killed by SIGKILL")
     shown.browser.find("#crash-list summary").click()
     shown.wait_for("#crash-list", "Under way: GET /hang")
     shown.wait_for("#glance", "2 of 2")
-    # The hanging request went to another worker, which its client has left as well.
-    for worker in shown.daemon.report()["workers"]:
-        if worker["asked"]:
-            os.kill(worker["pid"], signal.SIGKILL)
+    # The request went to another worker, which hangs as well, though its client has left.
+    os.kill(shown.worker_at("/hang"), signal.SIGKILL)
     wait_until(lambda: not any(w["asked"] for w in shown.daemon.report()["workers"]), 10, "workers that are free")
     assert 1 == len(shown.browser.driver.find_elements(By.CSS_SELECTOR, "#crash-list details[open]"))
 
