@@ -2,7 +2,8 @@
 
 Note [Ways in]. On a Unix socket its mode is the guard: who may open it may do everything. A port of this host can be
 reached by all its users, so without a password it tells of health and metrics, which name nobody, and of nothing
-else. With one, everything but health needs it.
+else. With one, everything but health needs it. Where other hosts can reach a port that has none, somebody has to have
+said that they may: probes and Prometheus in a network of their own, who come by addresses and names of its making.
 
 Note [Other sites]. A browser that sees the page visits other sites too, and those can make it send requests here. So
 names that are not ours are refused (a site can have its own name lead to 127.0.0.1); what a browser says was begun by
@@ -56,15 +57,22 @@ class Guard:
     """The guard of one admin address, or of several of a kind.
 
     ``known`` tells whether a host name is ours; ``secret`` is the process's own. ``password`` is for ports; without,
-    they have no page.
+    they have no page. ``open_metrics`` tells metrics to everybody, as health.
     """
 
     def __init__(
-        self, secret: bytes, known: Callable[[bytes], bool], *, port: bool, password: bytes | None = None
+        self,
+        secret: bytes,
+        known: Callable[[bytes], bool],
+        *,
+        port: bool,
+        password: bytes | None = None,
+        open_metrics: bool = False,
     ) -> None:
         self._secret = secret
         self._known = known
         self._port = port
+        self._open = OPEN | {METRICS} if open_metrics else OPEN
         self.password = password
 
     def token(self) -> str:
@@ -73,7 +81,7 @@ class Guard:
 
     def refuse(self, asked: Asked) -> Refusal | None:
         """Say why a request gets nothing; None if it may go on."""
-        if asked.path in OPEN:
+        if asked.path in self._open:
             return None
         if not self._is_ours(asked.host):
             return Refusal(421, "This address is served under other names: its own, and those of --allowed-host.")

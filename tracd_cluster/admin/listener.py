@@ -96,7 +96,9 @@ class Admin:
 
         service, commands = self._service, self._commands()
         port = address.reach != "socket"
-        guard = Guard(self._secret, self._is_ours, port=port, password=password if port else None)
+        guard = Guard(
+            self._secret, self._is_ours, port=port, password=password if port else None, open_metrics=address.open
+        )
         self._guards.append(guard)
         collector = ServiceCollector(service, self._counts, self._lag, self._memory, version())
         overview = Overview(service, commands, self._counts, self._slow, self._lag, self._memory)

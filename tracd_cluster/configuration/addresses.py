@@ -96,10 +96,11 @@ def resolver(text: str) -> tuple[str, int]:
 
 
 def admin(text: str, folder: str = "") -> AdminAddress:
-    """Read ``unix:/path[;mode=660]``, ``host:port``, or a port, which is one of 127.0.0.1."""
+    """Read ``unix:/path[;mode=660]``, ``host:port[;open]``, or a port, which is one of 127.0.0.1."""
     if text.startswith("unix:"):
         return _admin_socket(text, folder)
-    host, colon, number = text.rpartition(":")
+    where = text.removesuffix(";open")
+    host, colon, number = where.rpartition(":")
     bare = host.strip("[]").lower() if colon else "127.0.0.1"
     address = _address(bare)
     if address is None and not _NAME.match(bare):
@@ -114,6 +115,7 @@ def admin(text: str, folder: str = "") -> AdminAddress:
         reach="loopback" if near else "network",
         endpoint=f"{kind}:port={number}:interface={escape(bare)}",
         host=bare,
+        open=where != text,
         text=text,
     )
 
@@ -139,7 +141,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _no_admin(text: str) -> ArgumentTypeError:
-    return ArgumentTypeError(f"{text!r} is none of unix:/path, unix:/path;mode=660, host:port and port")
+    return ArgumentTypeError(f"{text!r} is none of unix:/path, unix:/path;mode=660, port, host:port and host:port;open")
 
 
 def escape(text: str) -> str:

@@ -18,6 +18,8 @@ class AdminAddress:
     """The name or address that was written, in lower case and without brackets; empty for a socket."""
     path: str = ""
     """Of a socket."""
+    open: bool = False
+    """Metrics are told to everybody who reaches it, without a password and under any name."""
     text: str = ""
     """As it was written."""
 

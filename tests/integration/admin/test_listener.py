@@ -444,7 +444,7 @@ def _refused(answer: tuple[int, str]) -> tuple[int, bool]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--admin", "0.0.0.0:{port}"), "is open to other hosts and needs --admin-password-file"),
+        (("--admin", "0.0.0.0:{port}"), "can be reached from other hosts and needs --admin-password-file"),
         (("--admin-password-file", __file__), "opens a port of --admin, and none is given"),
         (("--admin", "{port}", "--admin-password-file", "{file}"), "12 are the least"),
         (("--admin", "unix:/nowhere/at/all"), "--admin unix:/nowhere/at/all: cannot listen"),

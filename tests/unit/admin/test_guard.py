@@ -66,6 +66,15 @@ def test_a_port_without_a_password() -> None:
     assert 421 == status(open_port, asked(b"/-/metrics", password=None, host=b"evil.example"))
 
 
+@pytest.mark.parametrize("password", [None, PASSWORD])
+def test_metrics_that_are_open(password: bytes | None) -> None:
+    """To whoever gets here, under any name; the page is not."""
+    told = Guard(SECRET, lambda host: False, port=True, password=password, open_metrics=True)
+    assert 0 == status(told, asked(b"/-/metrics", password=None, host=b"trac:9180"))
+    assert 421 == status(told, asked(b"/-/", password=None, host=b"trac:9180"))
+    assert (403 if password is None else 401) == status(told, asked(b"/-/", password=None))
+
+
 def test_a_socket_needs_no_password() -> None:
     """Its mode is its guard; names and tokens count there too."""
     socket = guard(port=False, password=None)

@@ -93,6 +93,7 @@ def test_a_path_and_a_name_server() -> None:
         ("[::1]:9180", "loopback", r"tcp6:port=9180:interface=\:\:1", "::1"),
         ("LocalHost:9180", "loopback", "tcp:port=9180:interface=localhost", "localhost"),
         ("10.0.0.5:9180", "network", "tcp:port=9180:interface=10.0.0.5", "10.0.0.5"),
+        ("0.0.0.0:9180;open", "network", "tcp:port=9180:interface=0.0.0.0", "0.0.0.0"),
         ("0.0.0.0:9180", "network", "tcp:port=9180:interface=0.0.0.0", "0.0.0.0"),
         ("[::]:9180", "network", r"tcp6:port=9180:interface=\:\:", "::"),
         ("admin.example.org:80", "network", "tcp:port=80:interface=admin.example.org", "admin.example.org"),
@@ -107,7 +108,7 @@ def test_admin_addresses(text: str, reach: str, endpoint: str, host: str) -> Non
     address = admin(text, "/etc")
     assert (reach, endpoint, host) == (address.reach, address.endpoint, address.host)
     again = admin(str(address), "/elsewhere")
-    assert (address.endpoint, address.path) == (again.endpoint, again.path)
+    assert (address.endpoint, address.path, address.open) == (again.endpoint, again.path, text.endswith(";open"))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_admin_addresses(text: str, reach: str, endpoint: str, host: str) -> Non
     [
         ("", "none of unix:/path"), ("x", "none of"), (":9180", "none of"), ("a b:9180", "none of"),
         ("127.0.0.1:99999", "none of"), ("unix:", "none of"), ("unix:/a;mode=9", "none of"),
-        ("unix:/a;owner=x", "none of"), ("unix:/a;mode=600;mode=600", "none of"),
+        ("unix:/a;owner=x", "none of"), ("unix:/a;open", "none of"), ("9180;mode=600", "none of"), ("unix:/a;mode=600;mode=600", "none of"),
         ("unix:/a;mode=666", "would let everybody on this host in"), ("unix:/a;mode=604", "would let everybody"),
     ],
 )  # fmt: skip

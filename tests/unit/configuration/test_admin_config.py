@@ -35,10 +35,11 @@ def test_several_addresses(tmp_path: Path, file: str) -> None:
 def test_other_hosts_need_a_password(tmp_path: Path, file: str) -> None:
     """And whoever lets them in hears that it can be read on the way."""
     words = ["--admin", "10.0.0.5:9180", str(tmp_path)]
-    with pytest.raises(ConfigError, match=r"9180 is open to other hosts and needs --admin-password-file"):
+    with pytest.raises(ConfigError, match=r"9180 can be reached from other hosts and needs"):
         load(words)
     [warning] = load(["--admin-password-file", file, *words]).warnings
     assert warning.startswith("--admin 10.0.0.5:9180 is not encrypted")
+    assert () == load(["--admin", "10.0.0.5:9180;open", str(tmp_path)]).warnings
 
 
 @pytest.mark.parametrize("where", [[], ["--admin", "unix:/run/a.sock"]])
