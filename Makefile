@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --editab
 
 # What the integration tests need of the operating system.
 TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban \
-    nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream haproxy apache2 testssl=testssl.sh
+    nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream haproxy apache2 testssl=testssl.sh promtool=prometheus
 
 # Tests spend half of their time waiting for processes: three files at a time keep two processors busy.
 SIDE_BY_SIDE := -n 3 --dist loadfile

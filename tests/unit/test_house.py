@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "passwd": {"errors", "auth"},
     "operating": {"errors", "settings", "configuration", "balancer", "front", "workers"},
     "admin": {"errors", "settings", "balancer", "front", "operating", "workers"},
-    "check": {"errors", "settings", "auth", "balancer", "front", "privileges", "servers"},
+    "check": {"errors", "settings", "admin", "auth", "balancer", "front", "privileges", "servers"},
     "privileges": {"errors"},
     "cluster": {
         "errors", "settings", "configuration", "balancer", "auth", "front", "upstream", "workers", "servers",

@@ -141,7 +141,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _no_admin(text: str) -> ArgumentTypeError:
-    return ArgumentTypeError(f"{text!r} is none of unix:/path, unix:/path;mode=660, port, host:port and host:port;open")
+    return ArgumentTypeError(f"{text!r} is none of unix:/path, unix:/path;mode=660, port, host:port, host:port;open")
 
 
 def escape(text: str) -> str:

@@ -8,7 +8,7 @@ from tracd_cluster.configuration.option import Option, flag
 ADMIN: tuple[Option, ...] = (
     Option(
         names=("--admin",), group="watching", read=addresses.admin, metavar="ADDRESS", repeatable=True, is_path=True,
-        default=(), write=str, help="status page, metrics, health: unix:/path[;mode=660], port, host:port[;open]; repeatable",
+        default=(), write=str, help="status page, metrics, health at port, host:port[;open], unix:/path; repeatable",
     ),
     Option(
         names=("--admin-password-file",), group="watching", read=values.existing_file, metavar="FILE", is_path=True,

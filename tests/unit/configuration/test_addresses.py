@@ -115,8 +115,9 @@ def test_admin_addresses(text: str, reach: str, endpoint: str, host: str) -> Non
     ("text", "why"),
     [
         ("", "none of unix:/path"), ("x", "none of"), (":9180", "none of"), ("a b:9180", "none of"),
-        ("127.0.0.1:99999", "none of"), ("unix:", "none of"), ("unix:/a;mode=9", "none of"),
-        ("unix:/a;owner=x", "none of"), ("unix:/a;open", "none of"), ("9180;mode=600", "none of"), ("unix:/a;mode=600;mode=600", "none of"),
+        ("9180;mode=600", "none of"), ("127.0.0.1:99999", "none of"), ("unix:", "none of"),
+        ("unix:/a;mode=9", "none of"),
+        ("unix:/a;owner=x", "none of"), ("unix:/a;open", "none of"), ("unix:/a;mode=600;mode=600", "none of"),
         ("unix:/a;mode=666", "would let everybody on this host in"), ("unix:/a;mode=604", "would let everybody"),
     ],
 )  # fmt: skip
