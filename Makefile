@@ -7,13 +7,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --editab
 
 # What the integration tests need of the operating system.
 TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chromium-driver fail2ban-regex=fail2ban \
-    nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream haproxy apache2 testssl=testssl.sh promtool=prometheus
+    nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream haproxy apache2 testssl=testssl.sh \
+    systemd-analyze=systemd bwrap=bubblewrap logrotate promtool=prometheus kubectl=kubernetes-client ip=iproute2 \
+    pg_ctlcluster=postgresql
 
 # Tests spend half of their time waiting for processes: three files at a time keep two processors busy.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration bench clean
+.PHONY: help demo test lint unit integration drill bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +25,7 @@ help:
 	@echo "make lint         ruff and mypy"
 	@echo "make unit         the tests that need no other process"
 	@echo "make integration  the tests against real processes"
+	@echo "make drill        change, kill and replace everything under load, at length (DRILL_ROUNDS=3 DRILL_GENERATIONS=200)"
 	@echo "make bench        measure against tracd, nginx + tracd and gunicorn (BENCH=--quick for two minutes)"
 	@echo "make clean        remove what all of this has made"
 
@@ -45,8 +48,13 @@ integration: $(VENV)/dev
 	@.ci/tools $(TOOLS)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration
 
+# At length; a short form of it is among the integration tests.
+drill: $(VENV)/dev
+	DRILL_ROUNDS=$(or $(DRILL_ROUNDS),3) DRILL_GENERATIONS=$(or $(DRILL_GENERATIONS),200) \
+	    $(BIN)/python -m pytest -s tests/integration/drill -o faulthandler_timeout=3600
+
 bench: $(VENV)/bench
-	@.ci/tools git nginx wrk openssl
+	@.ci/tools git nginx wrk openssl haproxy apache2 caddy
 	$(BIN)/python -m tests.bench $(BENCH)
 
 clean:

@@ -21,6 +21,7 @@ from typing import Any
 from sample import content, repository
 
 PASSWORD = "harbour"  # noqa: S105 - everybody's, in the sample
+SQLITE = "sqlite:db/trac.db"
 MANY_DAYS = 120
 """How far back the project's story goes; Trac's timeline shows the last thirty days of it."""
 OPEN = ("TICKET_CREATE", "TICKET_APPEND", "WIKI_CREATE", "WIKI_MODIFY")
@@ -43,6 +44,8 @@ class Recipe:
     seed: int = 1
     open: bool = False
     today: date | None = None
+    database: str = SQLITE
+    """As in trac.ini; another database than SQLite's has to be there, and empty."""
 
     def dates(self, count: int) -> list[datetime]:
         """Spread ``count`` moments over the story, the last one yesterday."""
@@ -57,7 +60,7 @@ def create(path: Path, recipe: Recipe) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        Environment(str(path), create=True, options=_options()).shutdown()
+        Environment(str(path), create=True, options=_options(recipe)).shutdown()
         _fill(path, recipe)
     except BaseException:
         # Half an environment would look like a whole one the next time.
@@ -78,11 +81,11 @@ def _fill(path: Path, recipe: Recipe) -> None:
         env.shutdown()
 
 
-def _options() -> list[tuple[str, str, str]]:
+def _options(recipe: Recipe) -> list[tuple[str, str, str]]:
     return [
         ("project", "name", content.PROJECT),
         ("project", "descr", content.DESCRIPTION),
-        ("trac", "database", "sqlite:db/trac.db"),
+        ("trac", "database", recipe.database),
         ("components", "tracopt.versioncontrol.git.*", "enabled"),
         ("header_logo", "src", "site/tidewatch.svg"),
         ("header_logo", "alt", content.PROJECT),
@@ -231,6 +234,7 @@ def parser() -> argparse.ArgumentParser:
         result.add_argument(f"--{name}", type=int, default=getattr(Recipe, name), help="default: %(default)s")
     result.add_argument("--open", action="store_true", help="visitors without an account may write")
     result.add_argument("--today", type=date.fromisoformat, help="the day after the last entry (default: today)")
+    result.add_argument("--database", default=SQLITE, metavar="URL", help="as in trac.ini (default: %(default)s)")
     result.add_argument("--if-missing", action="store_true", help="leave an environment that is there as it is")
     return result
 
@@ -246,7 +250,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if not repository.available():
         print("git is not installed: the environment gets no repository", file=sys.stderr)
-    create(path, Recipe(options.tickets, options.pages, options.commits, options.seed, options.open, options.today))
+    names = ("tickets", "pages", "commits", "seed", "open", "today", "database")
+    create(path, Recipe(**{name: getattr(options, name) for name in names}))
     return 0
 
 

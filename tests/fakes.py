@@ -76,6 +76,7 @@ class FakeLane:
     def __init__(self, sock: socket.socket, name: str, lost: Callable[[Lane, str], None]) -> None:
         sock.close()
         self.name = name
+        self.generation = 0
         self.served = 0
         self.closed = False
         self.work: tuple[str, str, str, float] | None = None
@@ -119,7 +120,9 @@ class FakeLane:
 
 
 class FakeTemplate:
-    """A template that forks on paper: each thing asked of it is a line of ``transcript``."""
+    """A template that forks on paper: what is asked of it is a line of ``transcript``, or raises its ``fault``."""
+
+    fault: Exception | None = None
 
     def __init__(self, generation: int, owner: Owner, transcript: list[str]) -> None:
         self.generation = generation
@@ -150,4 +153,6 @@ class FakeTemplate:
         self.owner.template_ready(self.generation, Ready(0.5, True, ("/trac/a.py", "/trac/b.py"), warnings, ()))
 
     def _say(self, what: str) -> None:
+        if self.fault is not None:
+            raise self.fault
         self._transcript.append(f"template {self.generation}: {what}")

@@ -38,6 +38,8 @@ class Lane(Protocol):
 
     name: str
     """The worker's, for the log."""
+    generation: int
+    """The worker's; 0 where there are none."""
 
     def request_head(self, head: Head, origin: Origin, user: bytes, length: int) -> bytes:
         """Make the head of the request that is sent next, as this worker wants it.

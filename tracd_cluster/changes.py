@@ -64,6 +64,10 @@ LIVE = {
     "auth.entries": "auth",
     "auth.required": "require-login",
     "auth.remote_user": "remote-user-header",
+    "static.memory": "static-memory",
+    "static.entries": "static entries",
+    "static.largest": "largest static file",
+    "static.max_age": "static-max-age",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
     "admin.public_health": "public-health",
@@ -107,6 +111,9 @@ NOT_LIVE = {
     "process.drain_delay": "drain-delay",
     "admin.addresses": "admin",
     "admin.password_file": "admin-password-file",
+    "log.access": "access-log",
+    "log.access_form": "access-log-format",
+    "log.messages": "log-format",
 }
 
 PROJECTS = frozenset({

@@ -64,7 +64,10 @@ def check_environments(settings: Settings) -> Iterator[Finding]:
     if not projects.env_paths and not projects.env_parent_dir:
         return
     files = [entry.file for entry in settings.auth.entries]
-    question = json.dumps({"projects": dataclasses.asdict(projects), "files": files})
+    question = json.dumps({
+        "projects": dataclasses.asdict(projects), "files": files,
+        "workers": settings.pool.most_workers, "threads": settings.pool.threads,
+    })  # fmt: skip
     identity: dict[str, Any] = {}
     if process.user is not None or process.group is not None:
         if os.geteuid() != 0:

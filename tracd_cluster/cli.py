@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 
 from twisted.application.app import _exitWithSignal
-from twisted.logger import ILogObserver, textFileLogObserver
+from twisted.logger import LogEvent
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
 from tracd_cluster import passwd
 from tracd_cluster.configuration.config import load
 from tracd_cluster.errors import ConfigError
 from tracd_cluster.operating import ctl
+from tracd_cluster.operating.log_lines import StandardError
 from tracd_cluster.settings.process import ProcessSettings
 
 PROG = "tracd-cluster"
 LOGGER = "tracd_cluster.cli.standard_error"
 
 
-def standard_error() -> ILogObserver:
+def standard_error() -> Callable[[LogEvent], None]:
     """Make the observer that writes messages to standard error, whatever is done to ``sys.stderr``."""
     assert sys.__stderr__ is not None
-    observer: ILogObserver = textFileLogObserver(sys.__stderr__)
-    return observer
+    return StandardError.observer(sys.__stderr__)
 
 
 def twistd_options(process: ProcessSettings) -> list[str]:

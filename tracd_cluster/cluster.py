@@ -30,6 +30,9 @@ from tracd_cluster.balancer import Balancer
 from tracd_cluster.balancer import Lane as AnyLane
 from tracd_cluster.configuration.values import processors
 from tracd_cluster.errors import StartError
+from tracd_cluster.front.asking import Asking
+from tracd_cluster.front.compressed import Loader
+from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.operations import Operations
@@ -76,6 +79,7 @@ class Cluster(service.Service):
         else:
             self.supervisor = self._make_supervisor()
             self.front.base_urls = self.supervisor.table.base_urls
+            self.front.learned = self._make_learned(self.supervisor)
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
@@ -94,6 +98,21 @@ class Cluster(service.Service):
         in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self.admin = Admin(settings.admin, self, lambda: self.operations.commands, reactor, in_thread)
         self.reloading.also.append(self.admin.reload)
+
+    def _make_learned(self, supervisor: Supervisor) -> Learned:
+        projects = self._settings.pool.projects
+        load = Loader(partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()))
+        learned = Learned(projects.base_path.encode("ascii"), projects.single_env, load)
+        learned.take(self._settings.static)
+        asking = Asking(self.front)
+        learned.ask = asking.want
+
+        def forget() -> None:
+            learned.forget()
+            asking.forget()
+
+        supervisor.table.generations_changed = forget
+        return learned
 
     # -- changes while it runs
 
@@ -134,6 +153,7 @@ class Cluster(service.Service):
         def take() -> None:
             self.front.take(settings.front, settings.pool.drain_timeout)
             self.front.public_health = settings.admin.public_health
+            self.front.learned.take(settings.static)
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
                 self.supervisor.take(settings.pool)
@@ -180,7 +200,7 @@ class Cluster(service.Service):
 
     def setServiceParent(self, parent: Any) -> None:  # noqa: N802
         """Join twistd's application, whose log is ours to keep."""
-        self.operations.log_to(parent)
+        self.operations.logs.log_to(parent)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def _open_lane(self, sock: socket.socket, name: str, lost: Callable[[AnyLane, str], None]) -> Lane:

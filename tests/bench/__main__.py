@@ -15,7 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import life, logins, tls, workloads
+from tests.bench import downloads, life, logins, static, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -23,7 +23,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front", "login", "tls")
+PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "static")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -81,6 +81,18 @@ class Bench:
             say("tls")
             self.run.tls = tls.pages(self.large, FOLDER / "run", self.workers, self.seconds, self.reps)
             self.run.tls += tls.handshakes(self.small, FOLDER / "run", HELLO, self.seconds, self.reps)
+
+        if "files" in self.parts:
+            say("files")
+            self.run.downloads, self.run.beside = downloads.measure(
+                self.small, FOLDER / "run", self.workers, max(5, self.reps)
+            )
+
+        if "static" in self.parts:
+            say("static")
+            folder = FOLDER / "run"
+            self.run.hits = static.hits(self.small, folder, self.workers, self.seconds, self.reps)
+            self.run.views = static.views(self.large, folder, self.workers, self.seconds, self.reps)
 
     def kinds(self, kinds: tuple[type[Peer], ...]) -> list[type[Peer]]:
         """Give the servers that were asked for."""
@@ -224,7 +236,8 @@ def main() -> int:
         say("interrupted")
         return 130
     finally:
-        if any((bench.run.samples, bench.run.starts, bench.run.fronts, bench.run.logins, bench.run.tls)):
+        run = bench.run
+        if any((run.samples, run.starts, run.fronts, run.logins, run.tls, run.downloads, run.hits)):
             save(bench.run)
     print(markdown(bench.run))
     return 0

@@ -90,6 +90,26 @@ def stream(environ: dict[str, Any], start_response: StartResponse) -> Iterable[b
     return (bytes([n % 256]) * 100_000 for n in range(100))
 
 
+def vanishing(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a file whose name is gone by then, though the file has another one; the query counts the times."""
+    with open(environ["QUERY_STRING"], "a") as counter:
+        counter.write("v")
+    name = f"{environ['QUERY_STRING']}.{os.getpid()}"
+    with open(name, "wb") as made:
+        made.write(b"v" * 300_000)
+    file = open(name, "rb")  # noqa: SIM115 - the server closes it
+    os.replace(name, name + ".other")
+    start_response("200 OK", [("Content-Length", "300000")])
+    return environ["wsgi.file_wrapper"](file)  # type: ignore[no-any-return]
+
+
+def file(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with the file that the query names."""
+    found = open(environ["QUERY_STRING"], "rb")  # noqa: SIM115 - the server closes it
+    start_response("200 OK", [("Content-Length", str(os.fstat(found.fileno()).st_size))])
+    return environ["wsgi.file_wrapper"](found)  # type: ignore[no-any-return]
+
+
 LEAKED: list[bytes] = []
 
 DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
@@ -104,4 +124,6 @@ DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
     "halfway": fail_halfway,
     "die": die,
     "stream": stream,
+    "vanishing": vanishing,
+    "file": file,
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.integration.place import HERE, Place
 from tests.processes import ProcessTree, free_port, title, wait_until
 
 START = 30.0
@@ -38,16 +39,23 @@ class ClusterProcess:
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, program: str = "twistd"
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        program: str = "twistd",
+        place: Place = HERE,
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
+        self.place = place
+        self.port = port or free_port()
         self.log_file = folder / f"twistd-{self.port}.log"
         command = [str(Path(sys.executable).with_name(program))]
         if program == "twistd":
             command += ["--nodaemon", "--pidfile=", "tracd-cluster"]
-        where = ["-b", "127.0.0.1", "-p", str(self.port)]
+        where = ["-b", place.address, "-p", str(self.port)]
         self.tree = ProcessTree(
-            [*command, *where, *arguments],
+            place.command(*command, *where, *arguments),
             self.log_file,
             {"PYTHONUNBUFFERED": "1", **(environment or {})},
         )
@@ -64,7 +72,7 @@ class ClusterProcess:
     @property
     def url(self) -> str:
         """The address of its root."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.place.address}:{self.port}"
 
     @property
     def log(self) -> str:
@@ -159,8 +167,10 @@ class ClusterProcess:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Send one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.place.address, self.port, timeout=30)
         try:
+            with self.place.inside():
+                connection.connect()
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())

@@ -2,7 +2,8 @@
 
 ``counted_front.py PORT REQUESTS [FOLDER]``: serves a trivial application over real lanes with two forked workers;
 after 200 requests it counts the Python calls of the next REQUESTS, prints calls per request as its last line, and
-ends. With a FOLDER for a certificate it speaks TLS.
+ends. With a FOLDER for a certificate it speaks TLS. With a FILE in place of the folder, that is what the application
+answers for STATIC, and only what comes from memory is counted.
 """
 
 from __future__ import annotations
@@ -10,12 +11,18 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from twisted.internet import reactor as any_reactor  # noqa: TID251 - this is a program, not a test
+from twisted.internet.threads import deferToThreadPool
 
 from tracd_cluster.balancer import Balancer
+from tracd_cluster.front.compressed import Loader
+from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
 from tracd_cluster.tracd.worker import LaneEnd
@@ -25,10 +32,17 @@ from tracd_cluster.upstream.lane import Lane
 reactor: Any = any_reactor
 
 WARM = 200
+STATIC = "/chrome/site/harbour.css"
 
 
 def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """Answer as small as Trac's smallest."""
+    """Answer as small as Trac's smallest, or with a file as Trac does."""
+    if environ["PATH_INFO"] == STATIC:
+        file = open(sys.argv[3], "rb")  # noqa: SIM115 - the worker closes it
+        fields = [("Content-Type", "text/css"), ("Content-Length", str(os.fstat(file.fileno()).st_size))]
+        start_response("200 OK", [*fields, ("Last-Modified", "Thu, 26 Nov 2026 00:00:00 GMT")])
+        answer: list[bytes] = environ["wsgi.file_wrapper"](file, 4096)
+        return answer
     start_response("200 OK", [("Content-Type", "text/plain"), ("Cache-Control", "must-revalidate")])
     return [b"hello\n"]
 
@@ -46,17 +60,19 @@ def fork_worker(others: list[socket.socket]) -> socket.socket:
 
 
 class Counter:
-    """Counts Python calls from the WARMth release of a lane to the end of the run."""
+    """Counts Python calls from the WARMth request that is counted to the end of the run.
 
-    def __init__(self, balancer: Balancer, requests: int) -> None:
+    ``counted`` is called once for each request; what stands in its place here is ``count``.
+    """
+
+    def __init__(self, counted: Callable[..., Any], requests: int) -> None:
         self.calls = 0
         self.requests = 0
         self._wanted = requests
-        self._balancer = balancer
-        self._release = balancer.release
+        self._counted = counted
 
-    def release(self, lane: Any) -> None:
-        """Count a request that has ended, in place of the balancer's own."""
+    def count(self, *arguments: Any) -> Any:
+        """Count a request."""
         self.requests += 1
         if self.requests == WARM:
             self.calls = 0
@@ -66,7 +82,7 @@ class Counter:
             # One call in each request is this method's own.
             print(f"{self.calls / self._wanted - 1:.2f}", flush=True)  # noqa: T201
             reactor.stop()
-        self._release(lane)
+        return self._counted(*arguments)
 
     def profile(self, frame: FrameType, event: str, argument: object) -> None:
         """Count a call of a Python function."""
@@ -79,16 +95,18 @@ def main() -> None:
     port, requests = int(sys.argv[1]), int(sys.argv[2])
     where = (f"tcp:{port}:interface=127.0.0.1",)
     settings = FrontSettings(endpoints=where)
-    if len(sys.argv) > 3:
+    static = len(sys.argv) > 3 and Path(sys.argv[3]).is_file()
+    if len(sys.argv) > 3 and not static:
         settings = FrontSettings(endpoints=(), secure_endpoints=where, tls=TlsSettings(demo=sys.argv[3], hsts=1))
     balancer = Balancer(1000)
-    counter = Counter(balancer, requests)
     front = Front(settings, 30.0, balancer, reactor)
+    front.learned = Learned(load=Loader(partial(deferToThreadPool, reactor, reactor.getThreadPool())))
     lanes: list[socket.socket] = []
     for number in (1, 2):
         lanes.append(fork_worker(lanes))
         balancer.add(Lane(lanes[-1], f"worker {number}", lambda lane, why: None, reactor, balancer))
-    balancer.release = counter.release  # type: ignore[method-assign]
+    room, name = (front.learned, "answer") if static else (balancer, "release")
+    setattr(room, name, Counter(getattr(room, name), requests).count)
     front.privilegedStartService()
     front.startService()
     print("ready", flush=True)  # noqa: T201

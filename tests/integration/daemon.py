@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.processes import FROM_TREE, ProcessTree, free_port, wait_until
+from tracd_cluster.operating.ctl import ask
+from tracd_cluster.operating.protocol import End, Request
 
 PROGRAM = (sys.executable, "-m", "tracd_cluster.cli")
 
@@ -72,6 +74,10 @@ class Daemon:
         """Have the operator ask something of it."""
         return ctl("--socket", str(self.socket), *words)
 
+    def ask(self, command: str, number: int = 0) -> End:
+        """Ask something as ``ctl`` does, without a process for it; raise Unreachable if nobody answers."""
+        return ask(str(self.socket), Request(command, number), lambda text: None)
+
     def report(self) -> dict[str, Any]:
         """Give its status, as a script sees it."""
         done = self.ctl("--json", "status")
@@ -98,6 +104,10 @@ class Daemon:
             answer = connection.getresponse()
             assert 200 == answer.status
             return answer.read()
+
+    def log_since(self, place: int) -> str:
+        """Give what it has written after so many characters."""
+        return self.log[place:]
 
     def descriptors(self) -> int:
         """Count what the front has open."""

@@ -121,6 +121,8 @@ class Teller(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.fields: list[dict[str, str]] = []
         self.status = 200
+        self.more: list[tuple[str, str]] = []
+        """More header fields of its answers."""
         self._open: set[Any] = set()
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -169,6 +171,8 @@ class _TellerHandler(BaseHTTPRequestHandler):
         body = self.server.name.encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
+        for name, value in self.server.more:
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

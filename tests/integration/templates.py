@@ -68,8 +68,8 @@ class FrontLane:
         return Answer(response.status, response.headers, response.read())
 
     def get(self, target: str, user: str = "", **headers: str) -> Answer:
-        """Ask for a page."""
-        self.send("GET", target, b"", user=user, **headers)
+        """Ask for a page, or for a file and not only its name."""
+        self.send("GET", target, b"", user=user, Tracd_Cluster_No_Files="1", **headers)
         return self.receive()
 
     def submit(self, form: str, user: str = "", **fields: str) -> Answer:

@@ -16,10 +16,10 @@ from tests.processes import FROM_TREE
 def inspect(projects: dict[str, object], files: list[str]) -> tuple[int, list[dict[str, str]], str]:
     """Ask a process of its own, and give its status, its findings, and what it complains of."""
     usual: dict[str, object] = {"env_paths": [], "env_parent_dir": None, "single_env": False, "base_path": ""}
-    question = {"projects": {**usual, **projects}}
+    question = {"projects": {**usual, **projects}, "files": files, "workers": 1, "threads": 1}
     done = subprocess.run(
         [sys.executable, "-m", "tracd_cluster.tracd.inspection"],
-        input=json.dumps({**question, "files": files}), env=FROM_TREE, capture_output=True, text=True, timeout=30,
+        input=json.dumps(question), env=FROM_TREE, capture_output=True, text=True, timeout=30,
         check=False,
     )  # fmt: skip
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import stat
-import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +15,8 @@ from time import CLOCK_MONOTONIC, clock_gettime_ns, monotonic
 import psutil
 import pytest
 
-from tests.integration.daemon import PROGRAM, ctl, running
-from tests.processes import ROOT, wait_until
+from tests.integration.daemon import PROGRAM, running
+from tests.processes import wait_until
 
 APPLICATION = ("--application", "tests.integration.apps:misbehaving")
 
@@ -170,39 +167,3 @@ def test_a_unix_socket_of_systemds_keeps_its_mode(tmp_path: Path) -> None:
             assert 0o600 == stat.S_IMODE(path.stat().st_mode)
             service.stop()
     assert path.exists()
-
-
-@pytest.mark.needs("systemd-analyze")
-@pytest.mark.parametrize("unit", ["tracd-cluster.service", "tracd-cluster.socket"])
-def test_the_units_are_well_formed(unit: str, tmp_path: Path) -> None:
-    """What deploy/ has is understood by systemd, word for word."""
-    for path in (ROOT / "deploy" / "systemd").glob("tracd-cluster.*"):
-        text = path.read_text().replace("/opt/trac/bin/tracd-cluster", sys.executable)
-        (tmp_path / path.name).write_text(text)
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit)],
-        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert (0, "") == (done.returncode, done.stdout + done.stderr)
-
-
-def test_the_command_lines_of_the_unit_work(manager: Manager, tmp_path: Path) -> None:
-    """It starts by one and reloads by the other, with nothing but what systemd sets for it."""
-    text = (ROOT / "deploy" / "systemd" / "tracd-cluster.service").read_text()
-    (start,), (reload) = re.findall(r"(?m)^ExecStart=(.*)$", text), re.findall(r"(?m)^ExecReload=(.*)$", text)
-    (tmp_path / "config.toml").write_text("workers = 1\n")
-    words = start.replace("/etc/tracd-cluster.toml", str(tmp_path / "config.toml")).split()[1:]
-    with tempfile.TemporaryDirectory(prefix="run") as runtime:
-        variables = {"NOTIFY_SOCKET": manager.address, "RUNTIME_DIRECTORY": runtime}
-        how = {"environment": variables, "daemonize": False}
-        with running(tmp_path, *words, *APPLICATION, "--control", "auto", **how) as service:
-            manager.wait_for(READY="1")
-            done = ctl(*reload[0].split()[2:], environment=variables)
-            assert 0 == done.returncode, done.stderr
-            manager.wait_for(RELOADING="1")
-            manager.wait_for(READY="1")
-            service.tree.signal(signal.SIGTERM)
-            service.tree.wait(20)
-
-

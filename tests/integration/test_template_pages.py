@@ -103,6 +103,22 @@ def test_a_static_file_is_the_file(lane: FrontLane) -> None:
     assert (304, b"", None) == (known.status, known.body, known.headers["Content-Length"])
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_static_file_is_named_to_a_front_that_can_send_it(lane: FrontLane, method: str) -> None:
+    """With all that Trac says of it; the lane is in step after it."""
+    import trac
+
+    file = Path(str(trac.__file__)).parent / "htdocs" / "css" / "trac.css"
+    lane.send(method, "/chrome/common/css/trac.css")
+    answer = lane.receive(method)
+    found = file.stat()
+    named = f"{found.st_size} {found.st_mtime_ns} {found.st_dev}:{found.st_ino} {file}"
+    assert (200, b"", named) == (answer.status, answer.body, answer.headers["Tracd-Cluster-File"])
+    assert "text/css" in answer.headers["Content-Type"]
+    assert "Last-Modified" in answer.headers
+    assert file.read_bytes() == lane.get("/chrome/common/css/trac.css").body
+
+
 @pytest.mark.parametrize("path", ["/wiki/WikiStart", "/chrome/common/css/trac.css", "/nosuch", "/newticket"])
 def test_head_leaves_the_lane_in_step(lane: FrontLane, path: str) -> None:
     """The answer after a HEAD is the right one."""

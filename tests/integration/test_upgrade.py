@@ -126,14 +126,40 @@ def test_broken_code_changes_nothing(tmp_path: Path) -> None:
         daemon.stop()
 
 
-def test_a_new_front_that_is_not_ready_in_time_or_is_killed(tmp_path: Path) -> None:
-    """Whatever becomes of the new one, the old one serves and keeps pidfile and socket."""
-    (tmp_path / "slow.py").write_text(
+def slow_application(folder: Path) -> tuple[Path, dict[str, str]]:
+    """Make ``slow:application``, which cannot be imported while a file is there; give the file and the variables."""
+    (folder / "slow.py").write_text(
         "import os, time\nfrom pathlib import Path\nfrom tests.integration.apps import hello as application\n"
         "while Path(os.environ['HOLD']).exists():\n    time.sleep(0.01)\n"
     )
-    hold = tmp_path / "hold"
-    variables = {"HOLD": str(hold), "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    hold = folder / "hold"
+    return hold, {"HOLD": str(hold), "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+
+
+def test_as_many_workers_as_somebody_has_asked_for(tmp_path: Path) -> None:
+    """The new front has them when it takes over, and what is asked while it starts it has soon after."""
+    hold, variables = slow_application(tmp_path)
+    with running(tmp_path, "--application", "slow:application", "--workers", "1", environment=variables) as daemon:
+        daemon.wait_until_ready(1)
+        assert 0 == daemon.ctl("scale", "3").returncode
+        first = daemon.pid
+        upgrade(daemon)
+        assert (3, 3) == (daemon.report()["workers_wanted"], len(daemon.report()["workers"]))
+        wait_for_the_end_of([first])
+        second = daemon.pid
+        hold.touch()
+        assert 0 == daemon.ctl("--no-wait", "upgrade").returncode
+        assert 0 == daemon.ctl("scale", "2").returncode
+        hold.unlink()
+        wait_for_the_end_of([second])
+        daemon.wait_until_ready(2)
+        assert 2 == daemon.report()["workers_wanted"]
+        daemon.stop()
+
+
+def test_a_new_front_that_is_not_ready_in_time_or_is_killed(tmp_path: Path) -> None:
+    """Whatever becomes of the new one, the old one serves and keeps pidfile and socket."""
+    hold, variables = slow_application(tmp_path)
     with running(tmp_path, "--application", "slow:application", "--workers", "1", environment=variables) as daemon:
         daemon.wait_until_ready(1)
         old, ours = daemon.pid, set(daemon.tree.alive())

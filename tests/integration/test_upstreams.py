@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.integration.conftest import StartCluster
 from tests.integration.foreign import Teller, tracd
 from tests.integration.load import Load
 from tests.processes import ProcessTree, free_port, wait_until
+from tracd_cluster.upstream.dialling import SILENCE
 
 PAGES = ("/wiki/WikiStart", "/ticket/1", "/about", "/chrome/common/css/trac.css")
 
@@ -98,6 +101,44 @@ def test_a_server_that_is_killed_under_load_costs_no_page(
     finally:
         one.kill()
         two.kill()
+
+
+def test_a_server_that_is_slow_to_read_is_no_host_that_has_gone(start_cluster: StartCluster) -> None:
+    """Nothing of a large upload is acknowledged while the server reads none of it; it is waited for all the same."""
+    size = 4 << 20
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=_read_late, args=(listener, 1.3 * SILENCE), daemon=True)
+        thread.start()
+        cluster = start_cluster("--upstream", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        answer = cluster.request("POST", "/upload", b"x" * size)
+        assert (200, str(size).encode()) == (answer.status, answer.body)
+        assert "is out for" not in cluster.log
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def _read_late(listener: socket.socket, pause: float) -> None:
+    """Answer health checks at once, and an upload after a pause, with its size."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=_answer_late, args=(connection, pause), daemon=True).start()
+
+
+def _answer_late(connection: socket.socket, pause: float) -> None:
+    with connection, connection.makefile("rb") as stream:
+        method = stream.readline().split()[0]
+        if method == b"POST":
+            threading.Event().wait(pause)
+        head = iter(stream.readline, b"\r\n")
+        sizes = [int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:")]
+        said = str(len(stream.read(sizes[0] if sizes else 0))).encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
 
 
 def test_a_server_that_is_overloaded_gets_a_pause(start_cluster: StartCluster, tellers: dict[str, Teller]) -> None:

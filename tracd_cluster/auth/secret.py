@@ -35,6 +35,17 @@ def read_secret(path: str | None) -> bytes:
 
 
 def _make(path: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(os.urandom(LENGTH).hex().encode() + b"\n")
+    """Make the file, whole from the first moment: other hosts may look for it just now. Raises FileExistsError."""
+    if os.path.exists(path):
+        return
+    draft = f"{path}.{os.urandom(8).hex()}"
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(os.urandom(LENGTH).hex().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # Unlike a new name for it, a second name does not take the place of a file that has come meanwhile.
+        os.link(draft, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(draft)

@@ -21,6 +21,7 @@ from tracd_cluster.configuration.admin_config import admin_settings, open_admin
 from tracd_cluster.configuration.config_file import in_file, read_file
 from tracd_cluster.configuration.foreign_config import check_foreign, command_settings, foreign_settings
 from tracd_cluster.configuration.https_config import https_of, idle_options
+from tracd_cluster.configuration.log_config import error_page, log_settings
 from tracd_cluster.configuration.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
 from tracd_cluster.configuration.values import environment
 from tracd_cluster.configuration.worker_config import idle_sizes, pool_sizes
@@ -29,6 +30,7 @@ from tracd_cluster.settings.auth import AuthEntry, AuthSettings
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings, ProjectSettings
 from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.static import StaticSettings
 from tracd_cluster.settings.whole import Settings
 
 BACKLOG = 1024
@@ -159,6 +161,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             canonical_host=values["canonical_host"],
             harden_cookies=not values["keep_cookies"],
             base_path=values["base_path"],
+            error_page=error_page(values["error_page"]),
             max_body=values["max_body"],
             head_timeout=values["head_timeout"],
             body_timeout=values["body_timeout"],
@@ -185,6 +188,8 @@ def make_settings(values: dict[str, Any]) -> Settings:
         foreign=foreign_settings(values),
         process=_process(values),
         admin=admin_settings(values),
+        log=log_settings(values),
+        static=StaticSettings(memory=values["static_memory"], max_age=values["static_max_age"]),
         warnings=tuple(_general_warnings(values) + warnings),
     )
 

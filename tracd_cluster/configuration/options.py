@@ -13,7 +13,9 @@ from tracd_cluster.configuration import values
 from tracd_cluster.configuration.admin_options import ADMIN
 from tracd_cluster.configuration.foreign_options import FOREIGN
 from tracd_cluster.configuration.https_options import HTTPS
+from tracd_cluster.configuration.log_options import LOGS
 from tracd_cluster.configuration.option import Option, flag, seconds
+from tracd_cluster.configuration.static_options import STATIC
 from tracd_cluster.configuration.worker_options import WORKERS
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings
@@ -121,6 +123,7 @@ OPTIONS: tuple[Option, ...] = (
     flag("--no-freeze", group="workers", text="leave Trac's warm objects to every garbage collection"),
     flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
     *FOREIGN,
+    *STATIC,
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(
         names=("--queue",), group="limits", read=values.places, metavar="N", default=FRONT.queue,
@@ -149,10 +152,6 @@ OPTIONS: tuple[Option, ...] = (
     Option(names=("--group",), group="process", read=values.group, metavar="GROUP", tracds=True,
            help="run as this group", shown="the user's own"),
     Option(
-        names=("--logfile",), group="process", read=values.path, metavar="FILE", is_path=True,
-        help="where messages go", shown="standard error",
-    ),
-    Option(
         names=("--control",), group="process", read=values.control, metavar="PATH", is_path=True, default="auto",
         help="socket for tracd-cluster ctl, or off", shown="in /run or $XDG_RUNTIME_DIR",
     ),
@@ -160,6 +159,7 @@ OPTIONS: tuple[Option, ...] = (
         names=("--drain-delay",), group="process", read=values.delay, metavar="SECONDS", default=0.0, shown="0",
         help="when asked to stop, say so to load balancers first, and serve on for so long",
     ),
+    *LOGS,
     Option(
         names=("--config",), group="what to do", read=values.existing_file, metavar="FILE", is_path=True,
         help="take options from this file too (TOML); the command line wins",

@@ -5,6 +5,12 @@ from __future__ import annotations
 import tempfile
 from typing import IO
 
+from twisted.logger import Logger
+
+from tracd_cluster.errors import ClientFault
+
+log = Logger()
+
 
 class Body:
     """The bytes of one body, written once and read as often as needed.
@@ -21,6 +27,19 @@ class Body:
         self._pieces: list[bytes] = []
         self._file: IO[bytes] | None = None
         self.size = 0
+
+    def take(self, data: bytes, most: int, keep: bool) -> None:
+        """Add a client's data, or only count it; raise ClientFault beyond ``most``, or where there is no room."""
+        if self.size + len(data) > most:
+            raise ClientFault(413, f"A request body may have {most} bytes at the most.")
+        if not keep:
+            self.size += len(data)
+            return
+        try:
+            self.write(data)
+        except OSError as error:
+            log.error("No room for a request body of {size} bytes: {error}", size=self.size, error=error)
+            raise ClientFault(507, "The server has no room for this upload at the moment.") from error
 
     def write(self, data: bytes) -> None:
         """Add ``data`` at the end."""

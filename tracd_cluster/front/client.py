@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tracd_cluster.front.admission import Origin
 from tracd_cluster.front.reply import Standing
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 class Client(Origin, Protocol):
     """The connection a journey answers to."""
 
+    transport: Any
+    """A stream transport of Twisted's, plain or TLS, whose producer it is."""
     standing: Standing
     paused: bool
     """The client does not take what has been written."""
     deadline: float
 
     def write(self, data: bytes) -> None: ...
+
+    def taking(self) -> bool:
+        """Give the client more time if it takes some of what was written, and tell whether it does."""
 
     def done(self, journey: Journey, keep: bool) -> None:
         """All of the answer has been written; ``keep`` the connection for more requests."""

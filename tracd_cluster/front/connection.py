@@ -26,6 +26,7 @@ from tracd_cluster.front.admission import identity_lines
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.journey import Journey
+from tracd_cluster.front.pace import Pace
 from tracd_cluster.front.reader import RequestReader
 from tracd_cluster.front.record import Record
 from tracd_cluster.front.reply import CLOSE
@@ -61,6 +62,7 @@ class Connection(Protocol):
         self._advancing = False
         self._closing = False
         self._close_later = False
+        self._pace = Pace()
         self._send: Callable[[bytes], int] | None = None
         """The plain socket's own ``send``, for as long as it has taken all that was written."""
         self.standing = front.standing[scheme]
@@ -269,6 +271,12 @@ class Connection(Protocol):
                 break
         self._advancing = False
 
+    def taking(self) -> bool:
+        """Give the client more time if it takes some of what was written, and tell whether it does."""
+        until = self._pace.until(self.transport, self.deadline, self._front.now, self._front.body_timeout)
+        self.deadline = until or self.deadline
+        return until > 0
+
     def broken(self) -> None:
         """Cut the connection, so that the client sees that its answer is not whole."""
         self._closing = True
@@ -312,7 +320,8 @@ class Connection(Protocol):
         """Act on a deadline that has passed."""
         current = self._current
         if self._closing:
-            self.transport.abortConnection()
+            if not (self._close_later and self.taking()):
+                self.transport.abortConnection()
         elif current is not None and current.complete:
             current.timed_out()
         elif current is not None or not self._reader.between:

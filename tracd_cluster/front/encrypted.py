@@ -234,6 +234,10 @@ class Encrypted(Protocol):
         """Let it say so no longer."""
         self.transport.unregisterProducer()
 
+    def startWriting(self) -> None:  # noqa: N802
+        """Have the producer asked for more once the socket takes more."""
+        self.transport.startWriting()
+
     def pauseProducing(self) -> None:  # noqa: N802
         """Read no further."""
         self.transport.pauseProducing()

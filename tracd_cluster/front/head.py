@@ -23,12 +23,13 @@ class Head:
     ``target`` is in origin-form, or ``*``; ``path`` is its part before the query; ``host`` is None only for HTTP/1.0.
     ``lines`` are header lines for the worker, Host first; ``length`` is the Content-Length (bytes), 0 without;
     ``keep_alive`` says whether the client wants the connection to stay open. ``authorization`` is what it says of
-    itself, and ``claims`` what it says of somebody else: only a trusted proxy may.
+    itself, and ``claims`` what it says of somebody else: only a trusted proxy may. ``selecting`` are the fields that
+    say which form or part of something it wants, with names in lower case.
     """
 
     __slots__ = (
         "authorization", "chunked", "claims", "expects_continue", "host", "http11", "keep_alive", "length", "lines",
-        "method", "path", "safe", "target",
+        "method", "path", "safe", "selecting", "target",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +68,7 @@ class Head:
             self.lines.insert(0, b"Host: %b\r\n" % host)
         self.authorization = found.authorization
         self.claims = found.claims
+        self.selecting = found.selecting
         self.chunked = found.chunked
         self.length = found.length
         words = found.connection

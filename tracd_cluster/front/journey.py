@@ -21,18 +21,21 @@ from tracd_cluster.errors import (
     AnswerTimeout,
     ClientFault,
     LineFault,
+    MalformedAnswer,
     TracdClusterError,
     WorkerFault,
-    status_of,
 )
 from tracd_cluster.front import pages
 from tracd_cluster.front.admission import admit
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.client import Client
+from tracd_cluster.front.forms import Entry
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.known import from_disk, from_memory
 from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.record import LEFT, Record
 from tracd_cluster.front.reply import Reply
+from tracd_cluster.front.sending import sending_of
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -91,34 +94,19 @@ class Journey:
 
     def body_piece(self, data: bytes) -> None:
         """Keep a piece of the body; raise ClientFault when there is too much of it or no room."""
-        body = self._body
-        if body is None:
-            body = self._body = Body(self._front.body_memory)
-        if body.size + len(data) > self._front.max_body:
-            raise ClientFault(413, f"A request body may have {self._front.max_body} bytes at the most.")
-        if self._admission.own is not None:
-            body.size += len(data)  # counted for the limit, and not kept
-            return
-        try:
-            body.write(data)
-        except OSError as error:
-            log.error("No room for a request body of {size} bytes: {error}", size=body.size, error=error)
-            raise ClientFault(507, "The server has no room for this upload at the moment.") from error
+        if self._body is None:
+            self._body = Body(self._front.body_memory)
+        self._body.take(data, self._front.max_body, keep=self._admission.own is None)
 
     def run(self) -> None:
         """Go on with a request that is complete: answer it, have its login decided, or claim a lane for it."""
         admission = self._admission
         if admission.own is not None:
             self._answer_page(admission.own)
-        elif self.head.path == b"*":
-            connection = self._reply.connection_line(self._front.draining)
-            self.record.status = 204
-            self._finish(pages.options(date_line=self._client.standing.lines, connection=connection))
-        elif admission.health is not None:
-            connection = self._reply.connection_line(self._front.draining)
-            lines = self._client.standing.lines
-            self.record.status = admission.health[0]
-            self._finish(pages.health(*admission.health, date_line=lines, connection=connection, no_body=self.no_body))
+        elif admission.health is not None or self.head.path == b"*":
+            lines = self._client.standing.lines + self._reply.connection_line(self._front.draining)
+            self.record.status, out = pages.of_ourselves(admission.health, lines, self.no_body)
+            self._finish(out)
         elif admission.attempt is not None:
             # The gate's own limits bound this wait.
             self._client.deadline = self._front.never
@@ -135,12 +123,17 @@ class Journey:
             self._admission.user = found
             self._claim()
 
-    def _claim(self) -> None:
-        """Claim a lane, or wait in line for one."""
-        self.queue_deadline = self._front.now + self._front.queue_timeout
-        self.since = self._front.clock()
+    def _claim(self, again: bool = False) -> None:
+        """Answer with a static file that is known, or claim a lane, or wait in line for one; ``again`` at its head."""
+        balancer = self._front.balancer
+        if not again:
+            known = self._front.learned.find(self.head, self._front.now)
+            if known is not None and self._answer_known(known):
+                return
+            self.queue_deadline = self._front.now + self._front.queue_timeout
+            self.since = self._front.clock()
         try:
-            lane = self._front.balancer.claim(self)
+            lane = balancer.claim_first(self) if again else balancer.claim(self)
         except LineFault as error:
             self._answer_page(error)
         else:
@@ -158,6 +151,7 @@ class Journey:
         record.line_seconds += now - self.since
         record.by = "worker"
         record.worker = lane.name
+        record.generation = lane.generation
         self.since = now
         self._limit = limit = self._front.time_limits.of(self.head.target)
         self._client.deadline = self._front.now + limit
@@ -188,6 +182,9 @@ class Journey:
             return
         self._client.deadline = self._front.now + self._limit
         pieces = reader.take()
+        if reader.file and reader.ended:
+            self._send_file(reader)
+            return
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
@@ -208,6 +205,48 @@ class Journey:
         if self._flow.resume(self._lane) and self.ended:
             self._leave()
 
+    def _send_file(self, reader: AnswerReader) -> None:
+        """Send the file that the worker has named, or have its bytes from a worker if it is not there any more."""
+        self._lane = None
+        now = self._front.clock()
+        self.record.worker_seconds += now - self.since
+        self.since = now
+        try:
+            sending = sending_of(self._front, self._client, self.record, reader, self._file_sent)
+        except MalformedAnswer as error:
+            self._answer_page(error)
+            return
+        if sending is None:
+            self._claim(again=True)
+        else:
+            if reader.status == 200:
+                self._front.learned.learn(self.head, self._admission, reader.file, reader.fields)
+            sending.begin(self._reply)
+
+    def _answer_known(self, known: Entry) -> bool:
+        """Answer with a static file whose address is known; say whether it is still there."""
+        front, client, user = self._front, self._client, self._admission.user
+        if not known.forms:
+            sending = from_disk(front, client, known, self.record, user, self._file_sent)
+            if sending is not None:
+                sending.begin(self._reply)
+            return sending is not None
+        out = from_memory(front, client, known, self.record, self._reply, user)
+        self.ended = True
+        if client.paused:
+            self._flow.put(out, None)  # requests behind this one wait until it has been read
+        else:
+            client.write(out)
+            self._leave()
+        return True
+
+    def _file_sent(self, whole: bool) -> None:
+        if whole:
+            self.ended = True
+            self._leave()
+        else:
+            self._break_off()
+
     def _finish(self, out: bytes) -> None:
         self.ended = True
         self.record.sent += len(out)
@@ -221,16 +260,11 @@ class Journey:
     def _tell(self, whole: bool = True) -> None:
         """Tell of this request, now that it has ended, whoever wants to know; once."""
         record, recorders = self.record, self._front.recorders
-        if record.ended or not recorders:
-            return
-        record.ended = True
-        record.whole = whole
-        record.status = record.status or self._reply.status or LEFT
-        record.user = self._admission.user
-        record.received = self._body.size if self._body is not None else 0
-        record.total_seconds = self._front.clock() - record.arrived
-        for tell in recorders:
-            tell(record)
+        if recorders and not record.ended:
+            record.status = record.status or self._reply.status or LEFT
+            record.user = self._admission.user
+            record.received = self._body.size if self._body is not None else 0
+            record.end(self._front.clock(), whole, recorders)
 
     def _answer_page(self, error: TracdClusterError) -> None:
         """Answer with a page of the front's own."""
@@ -239,19 +273,8 @@ class Journey:
         if error.refused_for:
             self._front.refused[error.refused_for] += 1
         connection = self._reply.connection_line(self._front.draining)
-        self.record.status = status = status_of(error)
-        self.record.by = "front"
-        self._finish(
-            self._front.error_pages.page(
-                status,
-                pages.sentence(error),
-                date_line=self._client.standing.lines,
-                connection=connection,
-                lines=error.lines if isinstance(error, ClientFault) else b"",
-                no_body=self.no_body,
-                request_id=self.record.request_id,
-            )
-        )
+        date_line = self._client.standing.lines
+        self._finish(self._front.error_pages.told(error, self.record, date_line, connection))
 
     # -- what goes wrong
 
@@ -268,7 +291,7 @@ class Journey:
             return
         self._lost += written > 0
         if not answered and (written == 0 or (self.head.safe and self._lost < MOST_WORKERS)):
-            self._again()
+            self._claim(again=True)
         elif self._reply.begun:
             self._break_off()
         else:
@@ -279,21 +302,11 @@ class Journey:
                 )
             self._answer_page(error)
 
-    def _again(self) -> None:
-        try:
-            lane = self._front.balancer.claim_first(self)
-        except LineFault as error:
-            self._answer_page(error)
-        else:
-            if lane is not None:
-                self.lane_given(lane)
-            else:
-                self._client.deadline = self._front.never
-
     def timed_out(self) -> None:
         """Give up a client that does not read, or a worker that has run past the deadline."""
         if self._client.paused and not self._gone:
-            self._client.broken()
+            if not self._client.taking():
+                self._client.broken()
             return
         lane, self._lane = self._lane, None
         if lane is None:

@@ -14,7 +14,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application import service
 from twisted.internet.defer import Deferred
@@ -29,8 +29,8 @@ from tracd_cluster.front import ports
 from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
-from tracd_cluster.front.journey import Journey
-from tracd_cluster.front.limits import TimeLimits
+from tracd_cluster.front.learned import Learned
+from tracd_cluster.front.limits import time_limits
 from tracd_cluster.front.pages import ErrorPages
 from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.record import Recorder
@@ -52,18 +52,18 @@ HANDED_OVER_LIMIT = 3600.0
 """Seconds that requests then get at the most; the limits of each bring nearly all of them to an end long before."""
 
 
-def time_limits(settings: FrontSettings) -> TimeLimits:
-    """Make the limits of all kinds of requests."""
-    default = settings.request_timeout
-    slow = [(kind, max(seconds, default)) for kind, seconds in settings.slow_kinds]
-    return TimeLimits(default, [*settings.request_timeouts, *slow])
+class Unattended(Protocol):
+    """What a worker is at, and no client waits for."""
+
+    def timed_out(self) -> None: ...
 
 
 class Front(service.Service):
     """What all connections share: settings, balancer, time, and the set of themselves.
 
     ``draining`` is set by ``stopService``: ports closed, every answer is its connection's last. ``abandoned`` holds
-    the journeys whose client has gone while a worker was at them, with their deadlines.
+    what a worker is at and no client waits for, with the deadlines: journeys whose client has gone, questions of our
+    own.
     """
 
     name = "front"
@@ -87,7 +87,9 @@ class Front(service.Service):
         self.contexts = Contexts(settings.tls) if settings.tls is not None else None
         self.draining = False
         self.connections: set[Connection] = set()
-        self.abandoned: dict[Journey, float] = {}
+        self.abandoned: dict[Unattended, float] = {}
+        self.learned = Learned()
+        """Static files; set before the start."""
         self.ports: list[Any] = []
         """Listening ports of Twisted's."""
         self.descriptions: list[str] = []

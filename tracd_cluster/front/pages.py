@@ -6,7 +6,8 @@ from html import escape
 from http import HTTPStatus
 from string import Template
 
-from tracd_cluster.errors import AnswerTimeout, ClientFault, TracdClusterError, WorkerFault, WorkerLost
+from tracd_cluster.errors import AnswerTimeout, ClientFault, TracdClusterError, WorkerFault, WorkerLost, status_of
+from tracd_cluster.front.record import Record
 
 RETRY_AFTER = 5
 """Seconds after which a client refused for lack of a worker may try again."""
@@ -56,6 +57,20 @@ class ErrorPages:
 
     def __init__(self, html: str | None = None) -> None:
         self._page = Template(html or _PAGE)
+
+    def told(self, error: TracdClusterError, record: Record, date_line: bytes, connection: bytes) -> bytes:
+        """Make the page that tells a client of an error, and note in the record what it was told."""
+        record.status = status_of(error)
+        record.by = "front"
+        return self.page(
+            record.status,
+            sentence(error),
+            date_line=date_line,
+            connection=connection,
+            lines=error.lines if isinstance(error, ClientFault) else b"",
+            no_body=record.head is not None and record.head.method == b"HEAD",
+            request_id=record.request_id,
+        )
 
     def page(
         self,
@@ -109,30 +124,16 @@ def sentence(error: TracdClusterError) -> str:
     return "The server is busy. Please try again in a moment."
 
 
-def options(*, date_line: bytes, connection: bytes) -> bytes:
-    """Answer ``OPTIONS *``, which asks about the server and not about a page (RFC 9110 section 9.3.7)."""
-    return b"".join(
-        (
-            b"HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, OPTIONS, POST\r\n",
-            date_line,
-            b"Server: tracd-cluster\r\n",
-            connection,
-            b"\r\n",
-        )
-    )
+def of_ourselves(health: tuple[int, str] | None, lines: bytes, no_body: bool) -> tuple[int, bytes]:
+    """Answer what asks about the server and not about a page: how it is, or else ``OPTIONS *`` (RFC 9110, 9.3.7).
 
-
-def health(status: int, words: str, *, date_line: bytes, connection: bytes, no_body: bool = False) -> bytes:
-    """Answer whoever asks how we are."""
-    body = f"{words}\n".encode("ascii")
-    return b"".join(
-        (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: text/plain\r\n".encode(),
-            b"Content-Length: %d\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" % len(body),
-            date_line,
-            b"Server: tracd-cluster\r\n",
-            connection,
-            b"\r\n",
-            b"" if no_body else body,
-        )
-    )
+    Gives the status too; ``lines`` are whole lines, Date among them.
+    """
+    if health is None:
+        status, body, own = 204, b"", b"Allow: GET, HEAD, OPTIONS, POST\r\n"
+    else:
+        status, body = health[0], f"{health[1]}\n".encode("ascii")
+        own = b"Content-Type: text/plain\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        own += b"Content-Length: %d\r\n" % len(body)
+    start = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    return status, b"".join((start, own, lines, b"Server: tracd-cluster\r\n\r\n", b"" if no_body else body))

@@ -67,7 +67,10 @@ class RequestReader(Generic[AnyRequest]):
         """Take bytes; raise ClientFault for what is no request, or is refused. Nothing can be read after that."""
         self._moved = False
         try:
-            self._parse(data)
+            try:
+                self._parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                self._parse_on(data, upgrade)
             if not self._moved:
                 self._bound(len(data))
         except HttpParserError as error:
@@ -77,16 +80,22 @@ class RequestReader(Generic[AnyRequest]):
             if not self._last or self.reading is not None:
                 raise fault or ClientFault(400, f"This is not an HTTP/1.1 request: {error}.") from error
 
-    def _parse(self, data: bytes) -> None:
-        while data:
+    def _parse_on(self, data: bytes, upgrade: HttpParserUpgrade) -> None:
+        """Go on after a request that asks for another protocol.
+
+        Nothing is spoken here but HTTP/1.1: it has been taken as if it had not asked (RFC 9110 section 7.8), and what
+        follows it is read as the next one.
+        """
+        while True:
+            self._parser = HttpRequestParser(self)
+            data = data[upgrade.args[0] :]
+            if not data:
+                return
             try:
                 self._parser.feed_data(data)
-                break
-            except HttpParserUpgrade as upgrade:
-                # Nothing is spoken here but HTTP/1.1: the request has been taken as if it had not asked (RFC 9110
-                # section 7.8), and what follows it is read as the next one.
-                self._parser = HttpRequestParser(self)
-                data = data[upgrade.args[0] :]
+                return
+            except HttpParserUpgrade as another:
+                upgrade = another
 
     def go_by(self, limits: FrontSettings) -> None:
         """Read what follows under other limits."""

@@ -5,7 +5,7 @@ A record is made once for each request, and only if anybody listens. Times are s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tracd_cluster.front.head import Head
 
@@ -22,8 +22,8 @@ class Record:
     """
 
     __slots__ = (
-        "address", "arrived", "by", "ended", "head", "line_seconds", "received", "request_id", "sent", "status",
-        "total_seconds", "user", "whole", "worker", "worker_seconds",
+        "address", "arrived", "by", "ended", "generation", "head", "line_seconds", "received", "request_id", "sent",
+        "status", "total_seconds", "user", "whole", "worker", "worker_seconds",
     )  # fmt: skip
 
     def __init__(self, arrived: float, address: str, head: Head | None, request_id: bytes = b"") -> None:
@@ -37,6 +37,8 @@ class Record:
         self.status = 0
         self.by = "front"
         self.worker = ""
+        self.generation = 0
+        """The worker's; 0 for none."""
         self.sent = 0
         self.received = 0
         self.line_seconds = 0.0
@@ -54,6 +56,14 @@ class Record:
     def target(self) -> str:
         """The target as the client wrote it, each byte a character; ``-`` for what was no request."""
         return self.head.target.decode("latin-1") if self.head is not None else "-"
+
+    def end(self, now: float, whole: bool, recorders: Iterable[Recorder]) -> None:
+        """Tell of a request that has ended."""
+        self.ended = True
+        self.whole = whole
+        self.total_seconds = now - self.arrived
+        for tell in recorders:
+            tell(self)
 
 
 Recorder = Callable[[Record], None]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.ranges import Selected
 from tracd_cluster.rewrite.cookies import Cookies
-from tracd_cluster.rewrite.headers import answer_head
+from tracd_cluster.rewrite.headers import Field, answer_head
 from tracd_cluster.upstream.framing import AnswerReader
 
 CLOSE = b"Connection: close\r\n"
@@ -78,6 +81,18 @@ class Reply:
         if not pieces:
             return head
         return head + _chunk(pieces, False) if self._chunked else b"".join((head, *pieces))
+
+    def begin_file(self, selected: Selected, fields: list[Field], standing: Standing, draining: bool) -> bytes:
+        """Make the head of an answer whose body is what was selected of a file."""
+        self.begun = True
+        self.status = selected.status
+        reason = HTTPStatus(selected.status).phrase.encode("ascii")
+        connection = b"%b%bX-Request-ID: %b\r\n" % (
+            self.connection_line(draining), standing.lasting, self._request_id,
+        )  # fmt: skip
+        kept = selected.fields(fields)
+        date_line, cookies = standing.date_line, self._cookies
+        return answer_head(selected.status, reason, kept, selected.lines, date_line, connection, cookies)
 
     def go_on(self, pieces: list[bytes], last: bool) -> bytes:
         """Make more of the body."""

@@ -150,7 +150,8 @@ def _pid_at(path: str) -> int:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(SILENCE)
             sock.connect(path)
-            if (pid := _peer(sock)) is not None:
+            # The kernel says 0 where the service is in a container and we are not in the same one.
+            if pid := _peer(sock):
                 return pid
         report = ask(path, Request("status"), _quiet).report
         return int(report["pid"]) if report else 0

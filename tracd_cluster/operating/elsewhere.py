@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from tracd_cluster.workers.steps import Desired
+from tracd_cluster.workers.steps import Desired, Wish
 from tracd_cluster.workers.table import Table
 
 
@@ -41,6 +41,13 @@ class Elsewhere:
     def scale(self, count: int) -> None:
         """Refuse; raises ValueError."""
         raise ValueError("the servers are elsewhere: there are no workers here to start or end")
+
+    def wish(self) -> Wish:
+        """Give none."""
+        return Wish(0, 0, 0)
+
+    def inherit(self, wish: Wish) -> None:
+        """Do nothing."""
 
     def recycle(self, number: int) -> None:
         """Refuse; raises ValueError."""

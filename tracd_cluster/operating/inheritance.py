@@ -6,7 +6,7 @@ The two speak on ``link``, a socket pair, in lines of JSON:
                                {"failed": "why"}      it will not serve, and ends
                                {"ready": PID}         its workers are ready, and it waits for its turn
                                {"serving": PID}       it accepts clients; pidfile and control socket are its own
-    predecessor -> successor   {"turn": true}         begin
+    predecessor -> successor   {"turn": true, "wish": [4, 2, 2]}    begin; how many workers are wanted by now
 
 An end of the link before that is the end of the upgrade: a successor that has not been given its turn ends itself, a
 predecessor that has not been told ``serving`` goes on.
@@ -18,6 +18,8 @@ import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from tracd_cluster.workers.steps import Wish
 
 VARIABLE = "TRACD_CLUSTER_INHERITANCE"
 LINE_LIMIT = 64 * 1024
@@ -35,6 +37,8 @@ class Inheritance:
     """Standard output and error of the predecessor: until its turn the successor's own go to the predecessor."""
     pidfile: str | None
     control: str | None
+    wish: Wish
+    """How many workers the predecessor is to have when the successor is started."""
 
     def encode(self) -> str:
         """Give the value of the variable."""
@@ -54,7 +58,7 @@ def peek_inheritance(environment: Mapping[str, str]) -> Inheritance | None:
     if text is None:
         return None
     what = json.loads(text)
-    return Inheritance(**{**what, "output": tuple(what["output"])})
+    return Inheritance(**{**what, "output": tuple(what["output"]), "wish": Wish(*what["wish"])})
 
 
 def line(**what: Any) -> bytes:

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
-from twisted.logger import ILogObserver, textFileLogObserver
+from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
+
+from tracd_cluster.operating.log_lines import observer_of
+from tracd_cluster.settings.log import LogForm
 
 STANDARD_NAME = "twistd.log"
 """Where a daemon of twistd's writes if nobody says where."""
@@ -56,11 +59,10 @@ class LogFile:
             os.fchown(self._file.fileno(), user, -1)
 
 
-def write_here(application: Any, log_file: Any) -> None:
+def write_here(application: Any, log_file: Any, form: LogForm = "text") -> None:
     """Have twistd log to our file instead of one of its own making."""
     if isinstance(application, Componentized):
-        observer = textFileLogObserver(log_file)
-        application.setComponent(ILogObserver, observer)  # type: ignore[no-untyped-call]
+        application.setComponent(ILogObserver, observer_of(log_file, form))  # type: ignore[no-untyped-call]
 
 
 def cannot_reopen(path: str, error: OSError) -> str:

@@ -1,7 +1,7 @@
 """Everything of this package put together for one service: called by ``tap`` at each turn of the service's life.
 
-In order: ``log_to``, ``prepare``, ``ports_opened`` (as root still, if we were root), ``start``; then ``begin_stop``,
-perhaps ``hurry``, and ``end``; ``failed`` wherever the start comes to nothing.
+In order: ``logs.log_to``, ``prepare``, ``ports_opened`` (as root still, if we were root), ``start``; then
+``begin_stop``, perhaps ``hurry``, and ``end``; ``failed`` wherever the start comes to nothing.
 
 A successor goes the same way, but holds back between ``start`` and its turn: its ports are not read, and it has
 neither pidfile, control socket nor a word for systemd. With ``_take_turn`` it has all of them.
@@ -21,17 +21,18 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from tracd_cluster.errors import StartError
-from tracd_cluster.operating import log_file, places, systemd, takeover
+from tracd_cluster.operating import places, systemd, takeover
 from tracd_cluster.operating.commands import Commands, Service
 from tracd_cluster.operating.control_socket import ControlSocket
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.inheritance import take_inheritance
-from tracd_cluster.operating.log_file import LogFile
+from tracd_cluster.operating.logs import Logs
 from tracd_cluster.operating.pidfile import write_pid
 from tracd_cluster.operating.predecessor import Predecessor
 from tracd_cluster.operating.protocol import End
 from tracd_cluster.operating.successor import Command, Upgrade
 from tracd_cluster.settings.whole import Settings
+from tracd_cluster.workers.steps import Wish
 from tracd_cluster.workers.worker import Life
 
 PULSE = 0.25
@@ -77,11 +78,7 @@ class Operations:
         self._delay: tuple[IDelayedCall, Deferred[None]] | None = None
         self._pulse = LoopingCall(self._look)
         self._pulse.clock = reactor
-        path = log_file.path_of(twistd)
-        try:
-            self._log_file = LogFile(path) if path is not None else None
-        except OSError as error:
-            raise StartError(f"cannot write the log file {path}: {error.strerror}") from None
+        self.logs = Logs(settings.log, twistd, reactor, cluster.front.recorders)
 
     @property
     def _waiting(self) -> bool:
@@ -90,14 +87,9 @@ class Operations:
 
     # -- the start
 
-    def log_to(self, application: object) -> None:
-        """Have twistd's log go to a file that can be opened again."""
-        if self._log_file is not None:
-            log_file.write_here(application, self._log_file)
-
     def prepare(self) -> None:
         """Begin: the process is the one that it will be, and nothing is open yet."""
-        signal.signal(signal.SIGUSR1, lambda number, frame: self._reactor.callFromThread(self.reopen_logs))
+        signal.signal(signal.SIGUSR1, lambda number, frame: self._reactor.callFromThread(self.logs.reopen))
         if self._predecessor is not None:
             self._predecessor.here()
             self._cluster.front.inherited = dict(self._predecessor.left.ports)
@@ -112,8 +104,7 @@ class Operations:
                 os.close(descriptor)
             return
         if user is not None:
-            if self._log_file is not None:
-                self._log_file.give_to(user)
+            self.logs.give_to(user)
             if pidfile := self._twistd.get("pidfile"):
                 with suppress(OSError):
                     os.chown(pidfile, user, -1)
@@ -151,11 +142,13 @@ class Operations:
 
     def start(self) -> None:
         """Serve, or wait for our turn."""
+        self.logs.start()
         self.commands.addresses = self._cluster.front.addresses()
         if self._control is not None:
             self._control.start()
             log.info("tracd-cluster ctl reaches this service at {path}", path=self._control.path)
         if self._predecessor is not None:
+            self._cluster.pool.inherit(self._predecessor.left.wish)
             self._predecessor.my_turn = self._take_turn
             self._predecessor.gone = self._give_up
             self._predecessor.wait()
@@ -173,18 +166,6 @@ class Operations:
             self._predecessor.failed(why)
 
     # -- now and then
-
-    def reopen_logs(self) -> None:
-        """Go on in new files: somebody has renamed the old ones."""
-        if self._log_file is None:
-            log.info("SIGUSR1: there is no log file to open again")
-            return
-        try:
-            self._log_file.reopen()
-        except OSError as error:
-            log.error("{text}", text=log_file.cannot_reopen(self._log_file.path, error))
-        else:
-            log.info("{path} has been opened again", path=self._log_file.path)
 
     def reload_begins(self) -> None:
         """Tell systemd of a reload before anything of it is done; the next look tells of its end."""
@@ -240,6 +221,7 @@ class Operations:
                 self._control.path if self._control is not None else None,
                 systemd.variables_of(self._manager),
                 self._settings.pool.start_timeout,
+                self._cluster.pool.wish,
                 self._main_process,
                 self._upgraded,
             )
@@ -289,8 +271,9 @@ class Operations:
         elif not self._stopping:
             self._reactor.stop()
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, wish: Wish) -> None:
         assert self._predecessor is not None
+        self._cluster.pool.inherit(wish)
         left = self._predecessor.left
         self._cluster.front.accept()
         self._cluster.admin.accept()
@@ -337,6 +320,7 @@ class Operations:
 
     def end(self) -> None:
         """Leave nothing behind."""
+        self.logs.end()
         if self._pulse.running:
             self._pulse.stop()
         if self._control is not None:

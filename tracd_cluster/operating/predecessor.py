@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tracd_cluster.operating.inheritance import Inheritance, Lines, line
+from tracd_cluster.workers.steps import Wish
 
 READ_SIZE = 4096
 
@@ -32,7 +33,7 @@ class Predecessor:
     def __init__(self, left: Inheritance, reactor: Any) -> None:
         self.left = left
         self.serving = False
-        self.my_turn: Callable[[], None] = _nothing
+        self.my_turn: Callable[[Wish], None] = _nothing
         self.gone: Callable[[str], None] = _nothing_said
         self._reactor = reactor
         self._lines = Lines()
@@ -102,7 +103,7 @@ class Predecessor:
             return CONNECTION_DONE
         for message in self._lines.feed(data):
             if message.get("turn") is True and not self.serving:
-                self.my_turn()
+                self.my_turn(Wish(*message["wish"]))
         return None
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802
@@ -112,7 +113,7 @@ class Predecessor:
             self.gone("the process that started this one has given it up")
 
 
-def _nothing() -> None:
+def _nothing(wish: Wish) -> None:
     """Nobody has said what to do."""
 
 

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from tracd_cluster.operating.inheritance import VARIABLE, Inheritance, Lines, line
 from tracd_cluster.operating.protocol import End
 from tracd_cluster.workers.output import Tail
+from tracd_cluster.workers.steps import Wish
 
 LINK, OUT, ERR, FIRST_PORT = 3, 4, 5, 6
 """Descriptors in the new process."""
@@ -57,6 +58,7 @@ class Upgrade(ProcessProtocol):
         control: str | None,
         variables: Mapping[str, str],
         timeout: float,
+        wish: Callable[[], Wish],
         may_serve: Callable[[int], None],
         over: Callable[[End], None],
     ) -> None:
@@ -64,6 +66,7 @@ class Upgrade(ProcessProtocol):
         self.state = "the new process is starting"
         self.pid = 0
         self._reactor = reactor
+        self._wish = wish
         self._may_serve = may_serve
         self._over = over
         self._lines = Lines()
@@ -73,8 +76,9 @@ class Upgrade(ProcessProtocol):
         ours, theirs = socket.socketpair()
         numbers = {description: FIRST_PORT + place for place, description in enumerate(ports)}
         left = Inheritance(
-            predecessor=os.getpid(), link=LINK, ports=numbers, output=(OUT, ERR), pidfile=pidfile, control=control
-        )
+            predecessor=os.getpid(), link=LINK, ports=numbers, output=(OUT, ERR), pidfile=pidfile, control=control,
+            wish=wish(),
+        )  # fmt: skip
         ends: dict[int, int | str] = {0: 0, 1: "r", 2: "r", LINK: theirs.fileno(), OUT: 1, ERR: 2}
         ends |= {numbers[description]: descriptor for description, descriptor in ports.items()}
         environment = {**os.environ, **variables, VARIABLE: left.encode()}
@@ -119,7 +123,7 @@ class Upgrade(ProcessProtocol):
                 self._given = True
                 self.state = f"the new process, pid {self.pid}, takes over"
                 self._may_serve(self.pid)
-                self._link.send(turn=True)
+                self._link.send(turn=True, wish=self._wish())
             elif "serving" in message:
                 self._end(End(0, f"pid {self.pid} serves; pid {os.getpid()} ends when its connections have"))
 

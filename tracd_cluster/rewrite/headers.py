@@ -47,18 +47,14 @@ KEPT = frozenset(
     (
         b"accept",
         b"accept-charset",
-        b"accept-encoding",
         b"accept-language",
         b"cache-control",
         b"content-type",
         b"cookie",
         b"dnt",
-        b"if-modified-since",
-        b"if-none-match",
         b"origin",
         b"pragma",
         b"priority",
-        b"range",
         b"referer",
         b"sec-fetch-dest",
         b"sec-fetch-mode",
@@ -69,12 +65,25 @@ KEPT = frozenset(
 )
 """Common fields that pass unchanged: a short cut for the rest of the checks."""
 
+SELECTING = frozenset(
+    (
+        b"accept-encoding",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"range",
+    )
+)
+"""Fields that pass unchanged too, and say which form or part of something is wanted, if any."""
+
 STEERING = frozenset((b"authorization", b"connection", b"content-length", b"expect", b"host", b"transfer-encoding"))
 """Fields that say how to read this request, and who sends it."""
 
 _CONNECTION_WORDS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b""))
 _END_TO_END = STEERING | {b"content-type", b"cookie"}
-_NO_CLAIMS: tuple[Field, ...] = ()
+_NO_FIELDS: tuple[Field, ...] = ()
 
 
 class RequestFields:
@@ -82,14 +91,14 @@ class RequestFields:
 
     ``lines`` are whole lines for the worker, in the order received. ``connection`` holds the words of the
     Connection field in lower case. ``claims`` are the fields that only a trusted proxy may send, with names in lower
-    case; no worker gets them.
+    case; no worker gets them. ``selecting`` are those that say which form or part is wanted, with names in lower case.
     """
 
-    __slots__ = ("authorization", "chunked", "claims", "connection", "expect", "host", "length", "lines")
+    __slots__ = ("authorization", "chunked", "claims", "connection", "expect", "host", "length", "lines", "selecting")
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
-        self.claims = _NO_CLAIMS
+        self.claims = self.selecting = _NO_FIELDS
         self.authorization: bytes | None = None
         self.host: bytes | None = None
         self.length = 0
@@ -109,6 +118,9 @@ def sort_fields(fields: list[Field], remote_user: bytes | None = None) -> Reques
         key = name.lower()
         if key in KEPT:
             add(b"%b: %b\r\n" % (name, value))
+        elif key in SELECTING:
+            add(b"%b: %b\r\n" % (name, value))
+            sorted_.selecting += ((key, value),)
         elif key in STEERING:
             _steer(sorted_, key, value.strip(b" \t"))
         elif b"_" in key or key in HOP_BY_HOP:
@@ -128,7 +140,11 @@ def _steer(sorted_: RequestFields, key: bytes, value: bytes) -> None:
             raise ClientFault(400, "There is more than one Host field.")
         sorted_.host = value
     elif key == b"connection":
-        sorted_.connection += tuple(word.strip(b" \t") for word in value.lower().split(b","))
+        value = value.lower()
+        if value in _CONNECTION_WORDS:
+            sorted_.connection += (value,)
+        else:
+            sorted_.connection += tuple(word.strip(b" \t") for word in value.split(b","))
     elif key == b"content-length":
         sorted_.length = int(value)
     elif key == b"expect":

@@ -8,8 +8,9 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from tracd_cluster.errors import WorkerFault, WorkerLost
-from tracd_cluster.upstream.foreign import ForeignLane, Rest, Trouble
+from tracd_cluster.upstream.foreign import ForeignLane, Trouble
 from tracd_cluster.upstream.framing import AnswerReader
+from tracd_cluster.upstream.rest import Rest
 from tracd_cluster.upstream.site import Site
 from tracd_cluster.upstream.wire import Dial
 
@@ -18,11 +19,15 @@ ANSWER_TIMEOUT = 5.0
 
 
 class HealthCheck:
-    """A check, under way from the start; ``told`` is called once, with what is wrong or None."""
+    """A check, under way from the start; ``told`` is called once, with what is wrong or None.
+
+    ``trouble`` is what the connection met with, if it met with any.
+    """
 
     no_body = False
 
     def __init__(self, name: str, site: Site, dial: Dial, clock: Any, told: Callable[[str | None], None]) -> None:
+        self.trouble: Trouble | None = None
         self._told: Callable[[str | None], None] | None = told
         self._lane = ForeignLane(name, site, dial, self, self, clock, Rest())
         self._timer: IDelayedCall | None = clock.callLater(ANSWER_TIMEOUT, self._too_slow)
@@ -52,7 +57,9 @@ class HealthCheck:
         """Nothing to do: the exchange has heard."""
 
     def troubled(self, lane: ForeignLane, trouble: Trouble, why: str) -> None:
-        """Nothing to do: the exchange hears."""
+        """Note of what kind it is; the exchange hears what it was."""
+        if self._told is not None:
+            self.trouble = trouble
 
     def release(self, lane: ForeignLane) -> None:
         """Nothing to do: the lane is not used again."""

@@ -1,7 +1,8 @@
 """Whether a server elsewhere is to be used, and how much: decided from what became of requests, without any I/O.
 
-Note [Out and back]. A server is used once a health check has found it well. One connection that cannot be made puts
-it out: nothing is lost by that, for the request goes to another. Three answers in a row that are missing, malformed,
+Note [Out and back]. A server is used once a health check has found it well. One connection that cannot be made, by a
+request or a check, or a host that is silent, puts it out: nothing is lost by that, for the request goes to another.
+Three answers in a row that are missing, malformed,
 too late, or 502, 503 or 504 do too; fewer may be the fault of one page. A server that is out is asked again after 0.5
 s, 1 s, 2 s … 30 s, and comes back when it is well, but not at once for all: it gets one request at a time in the first
 second, two in the next, then four, for its caches are cold and what felled it may be load. That it was out is
@@ -56,7 +57,7 @@ class Health:
         self._put_out(why, now)
         return True
 
-    def checked(self, fault: str | None, interval: float, now: float) -> bool:
+    def checked(self, fault: str | None, interval: float, now: float, at_once: bool = False) -> bool:
         """Note the result of a health check, None for well, and say whether that puts the server to use or out."""
         if fault is None:
             self.ask_at = now + interval
@@ -67,7 +68,7 @@ class Health:
             return True
         if self.used:
             self.ask_at = now + interval
-            return self.failed(fault, False, now)
+            return self.failed(fault, at_once, now)
         self._put_out(fault, now)
         return False
 

@@ -27,12 +27,13 @@ from tracd_cluster.servers.health import Health
 from tracd_cluster.servers.names import Answer, Known, Place, Resolver, look_up
 from tracd_cluster.servers.sites import Sites, shown
 from tracd_cluster.settings.foreign import ForeignSettings, Upstream
-from tracd_cluster.upstream.foreign import ForeignLane, Rest, Trouble
+from tracd_cluster.upstream.foreign import ForeignLane, Trouble
+from tracd_cluster.upstream.rest import Rest
 from tracd_cluster.upstream.site import Site
 from tracd_cluster.upstream.wire import Dial
 
 HOPELESS_LOOKUPS = 3
-AT_ONCE = (Trouble.CONNECT,)
+AT_ONCE = (Trouble.CONNECT, Trouble.SILENT)
 EXCUSED = (Trouble.STALE,)
 OVERLOADED = (502, 503, 504)
 """Statuses of a server, or of one behind it, that cannot serve."""
@@ -179,12 +180,13 @@ class Servers(Service):
         self._turn()
 
     def _checked(self, server: Server, fault: str | None) -> None:
+        unreachable = server.check is not None and server.check.trouble in AT_ONCE
         server.check = None
         if self.servers.get((server.upstream, server.place)) is not server:
             return
         before = server.health.fault
         was_out, first = not server.health.used, server.health.times_out == 0
-        changed = server.health.checked(fault, self._settings.health_interval, self.now)
+        changed = server.health.checked(fault, self._settings.health_interval, self.now, unreachable)
         if changed and server.health.used:
             log.info("{server} is in use", server=server.name)
         elif changed:

@@ -8,8 +8,10 @@ from tracd_cluster.settings.admin import AdminSettings
 from tracd_cluster.settings.auth import AuthSettings
 from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.log import LogSettings
 from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.settings.process import ProcessSettings
+from tracd_cluster.settings.static import StaticSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,5 +24,7 @@ class Settings:
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    static: StaticSettings = field(default_factory=StaticSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""

@@ -3,6 +3,7 @@
 An answer is collected up to 64 KiB of body. If it ends before that, it leaves in one send with its Content-Length,
 whether or not the application gave one. A longer one leaves in pieces of about 64 KiB: plain if its length was
 announced, chunked if not. Nothing is promised before the first send, so a failure until then becomes a clean 500.
+A file on disk does not leave at all: it is named (naming.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
-from tracd_cluster.tracd.wsgi import Environ, LaneClosed
+from tracd_cluster.tracd.naming import line_of
+from tracd_cluster.tracd.wsgi import Environ, FileWrapper, LaneClosed
 
 Header = tuple[str, str]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
@@ -24,8 +26,10 @@ PIECE = 64 * 1024
 FAILED_TRAILER = b"0\r\nTracd-Cluster-Failed: 1\r\n\r\n"
 """Ends a chunked answer that broke off: the lane stays in step, and the front breaks the client's connection."""
 
-_HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+_OURS = "tracd-cluster-"
+"""How the names begin that only this module may send: the front believes them."""
+_DROPPED = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", _OURS)
 )
 _BODILESS = ("204", "304")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -41,7 +45,8 @@ class LaneBroken(Exception):
 class Answer:
     """The answer to one request: what ``start_response`` and ``write`` of PEP 3333 talk to.
 
-    ``send`` puts bytes on the lane and raises OSError when the front has gone. ``head_only`` is for HEAD.
+    ``send`` puts bytes on the lane and raises OSError when the front has gone. ``head_only`` is for HEAD, ``names``
+    for a front that takes a file's name for the file.
     """
 
     __slots__ = (
@@ -53,13 +58,15 @@ class Answer:
         "_head_only",
         "_left",
         "_length",
+        "_names",
         "_pieces",
         "_send",
         "_size",
     )
 
-    def __init__(self, send: Callable[[bytes], object], head_only: bool = False) -> None:
+    def __init__(self, send: Callable[[bytes], object], head_only: bool = False, names: bool = False) -> None:
         self._send = send
+        self._names = names
         self._head_only = head_only
         self._bare = head_only
         """Whether there will be no body, because of the method or because of the status."""
@@ -102,6 +109,8 @@ class Answer:
         try:
             if self._length is None and type(result) is list and len(result) == 1 and not self._bare | self._size:
                 self._length = len(result[0])
+            elif self._names and type(result) is FileWrapper and self._name(result.file, drain):
+                return
             write = self.write
             for data in result:
                 if data:
@@ -144,6 +153,17 @@ class Answer:
         self._size += len(data)
         if self._size > PIECE:
             self._flush()
+
+    def _name(self, file: object, drain: Callable[[], object]) -> bool:
+        """Answer with the name of a file, if it has one to go by."""
+        if self.status != 200 or self._size or self._left:
+            return False
+        line = line_of(file, self._length)
+        if line:
+            drain()
+            self._transmit(b"%b\r\n%bContent-Length: 0\r\n\r\n" % (self._head, line))
+            self._ended = True
+        return bool(line)
 
     def _flush(self) -> None:
         """Send what is collected: the answer is longer than fits into one send."""
@@ -224,7 +244,7 @@ def head_of(status: str, headers: list[Header]) -> tuple[bytes, int | None]:
         folded = _folded.get(name) or _fold(name)
         if folded == "content-length":
             length = _length_of(value, length)
-        elif folded not in _HOP_BY_HOP:
+        elif folded not in _DROPPED:
             lines.append(name + ": " + value)
     head = "\r\n".join(lines)
     breaks = len(lines) - 1
@@ -245,10 +265,15 @@ def _length_of(value: str, known: int | None) -> int:
 
 
 def _fold(name: str) -> str:
-    """Give a header name in lower case; the common ones are remembered. Raises ValueError if it is not a name."""
+    """Give a header name in lower case; the common ones are remembered. Raises ValueError if it is not a name.
+
+    All that are ours are one.
+    """
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"not a header name: {name!r}")
     folded = name.lower()
+    if folded.replace("_", "-").startswith(_OURS):
+        folded = _OURS
     if len(_folded) < _FOLDED_LIMIT:
         _folded[name] = folded
     return folded

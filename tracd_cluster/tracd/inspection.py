@@ -1,7 +1,8 @@
 """``python -m tracd_cluster.tracd.inspection``: opens the environments as workers would, and says what is wrong.
 
-In on standard input: the projects, as JSON; and the files that workers' user should be able to read. Out: one JSON
-object per line, ``{"problem": ...}`` for what keeps something from being served, ``{"hint": ...}`` for the rest.
+In on standard input, as JSON: the projects, the files that workers' user should be able to read, and how many workers
+and threads of each there will be. Out: one JSON object per line, ``{"problem": ...}`` for what keeps something from
+being served, ``{"hint": ...}`` for the rest.
 """
 
 from __future__ import annotations
@@ -32,11 +33,16 @@ NETWORK_FILE_SYSTEMS = frozenset((
 ))  # fmt: skip
 """Where SQLite's locks cannot be trusted (sqlite.org/lockingv3.html, section 6.0)."""
 
+ROOM = """
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+"""
+"""How many connections PostgreSQL gives to those who are no superusers."""
+
 Finding = tuple[str, str]
 """``problem`` or ``hint``, and one plain sentence."""
 
 
-def inspect(projects: ProjectSettings, files: list[str]) -> Iterator[Finding]:
+def inspect(projects: ProjectSettings, files: list[str], workers: int, threads: int) -> Iterator[Finding]:
     """Give what is wrong with environments, and which of ``files`` cannot be read."""
     for path in files:
         try:
@@ -61,6 +67,7 @@ def inspect(projects: ProjectSettings, files: list[str]) -> Iterator[Finding]:
         yield "hint", f"there is no environment in {projects.env_parent_dir} yet"
     for env in opened():
         yield from database_hints(env)
+    yield from connection_hints(opened(), workers, threads)
     close_connections()
 
 
@@ -80,6 +87,36 @@ def database_hints(env: Any) -> Iterator[Finding]:
             f"{path} is not in WAL mode, so whoever reads waits for whoever writes; "
             f"sqlite3 '{path}' 'PRAGMA journal_mode=WAL' changes that for good"
         )
+
+
+def connection_hints(envs: list[Any], workers: int, threads: int) -> Iterator[Finding]:
+    """Say which servers of PostgreSQL have no room for the connections that all workers may hold."""
+    from trac.db.api import DatabaseManager, parse_connection_uri
+
+    there: dict[str, list[Any]] = {}
+    for env in envs:
+        scheme, arguments = parse_connection_uri(DatabaseManager(env).connection_uri)
+        if scheme == "postgres":
+            host = arguments.get("params", {}).get("host") or arguments.get("host") or "this host"
+            there.setdefault(f"{host}:{arguments.get('port') or 5432}", []).append(env)
+    for name, its_envs in there.items():
+        with suppress(Exception):
+            ((room,),) = its_envs[0].db_query(ROOM)
+            needed = most_connections(workers, threads, len(its_envs), int(os.environ.get("TRAC_DB_POOL_SIZE", 10)))
+            if needed > room:
+                yield "hint", (
+                    f"{workers} workers may hold {needed} connections to PostgreSQL at {name}, which has room for "
+                    f"{room}, those of other hosts included: raise its max_connections, or set TRAC_DB_POOL_SIZE"
+                )
+
+
+def most_connections(workers: int, threads: int, envs: int, pool: int) -> int:
+    """Say how many connections all workers may hold at once.
+
+    Trac's pool keeps one for each environment that a thread has served, up to its size, and closes what has not been
+    used for two minutes.
+    """
+    return workers * min(pool, threads * envs)
 
 
 def in_wal_mode(path: str) -> bool:
@@ -109,7 +146,7 @@ def main() -> int:
     projects["env_paths"] = tuple(projects["env_paths"])
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what Trac and its plugins print is no answer of ours
-    for kind, text in inspect(ProjectSettings(**projects), asked["files"]):
+    for kind, text in inspect(ProjectSettings(**projects), asked["files"], asked["workers"], asked["threads"]):
         answers.write(json.dumps({kind: text}) + "\n")
     answers.close()
     return 0

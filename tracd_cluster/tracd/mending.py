@@ -11,6 +11,9 @@ descriptors left. Here the log is closed when opening fails.
 *Settings that cannot be parsed.* Trac reads trac.ini again when it has changed, at the next request; while that cannot
 be parsed, each page of the environment would be an error. Here the environment goes on with the settings it has until
 the file is mended. The front says so in its log, for it starts a new generation at the same time, which fails.
+
+*HEAD of a file.* Trac does not open a file that it only has to tell of. Here it does, so that the front learns which
+it is and can say of it what it says with GET.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -26,13 +30,15 @@ from typing import Any
 def mend() -> None:
     """Apply all; Trac must have been imported."""
     from trac.config import Configuration
-    from trac.web import main
+    from trac.web import api, main
 
     main.RequestDispatcher.use_xsendfile = False
     if not hasattr(main.open_environment, "__wrapped__"):
         main.open_environment = closing_log(main.open_environment)
     if not hasattr(Configuration.parse_if_needed, "__wrapped__"):
         Configuration.parse_if_needed = keeping_settings(Configuration.parse_if_needed)
+    if not hasattr(api.Request.send_file, "__wrapped__"):
+        api.Request.send_file = opening_for_head(api.Request.send_file, api.RequestDone)
 
 
 def closing_log(open_environment: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,6 +75,23 @@ def keeping_settings(parse: Callable[..., bool]) -> Callable[..., bool]:
             return False
 
     return parse_if_needed
+
+
+def opening_for_head(send_file: Callable[..., None], done: type[Exception]) -> Callable[..., None]:
+    """Wrap ``Request.send_file``, which ends with ``done``, so that a file is opened for HEAD as it is for GET."""
+
+    @wraps(send_file)
+    def opened(self: Any, path: str, mimetype: str | None = None) -> None:
+        try:
+            send_file(self, path, mimetype)
+        except done:
+            wrapper = self.environ.get("wsgi.file_wrapper")
+            if self.method == "HEAD" and self._status.startswith("200") and wrapper is not None:
+                with suppress(OSError):
+                    self._response = wrapper(open(path, "rb"))  # noqa: SIM115 - the answer closes it
+            raise
+
+    return opened
 
 
 def _close_log(path: str) -> None:

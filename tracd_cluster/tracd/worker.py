@@ -19,7 +19,7 @@ from setproctitle import setproctitle
 from tracd_cluster.tracd.answer import Answer, Application
 from tracd_cluster.tracd.stack import tell_stack_when_asked
 from tracd_cluster.tracd.tuning import Freezer
-from tracd_cluster.tracd.wsgi import Environ, MalformedRequest, RequestReader
+from tracd_cluster.tracd.wsgi import NO_FILES, Environ, MalformedRequest, RequestReader
 
 PROBE_ANSWER = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
 
@@ -71,7 +71,10 @@ class LaneEnd:
         if "SERVER_NAME" not in environ:
             self._answer_probe(environ)
             return True
-        answer = Answer(self._lane.sendall, environ["REQUEST_METHOD"] == "HEAD")
+        method = environ["REQUEST_METHOD"]
+        # What is asked again for want of the file must not be done twice.
+        names = environ.pop(NO_FILES, None) is None and method in ("GET", "HEAD")
+        answer = Answer(self._lane.sendall, method == "HEAD", names)
         answer.run(self._application, environ, self._reader.drain)
         if self._freezer is not None:
             del answer, environ

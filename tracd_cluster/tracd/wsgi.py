@@ -28,6 +28,8 @@ READ_BLOCK = 64 * 1024
 SERVER = "tracd_cluster.server"
 CLIENT = "tracd_cluster.client"
 USER = "tracd_cluster.user"
+NO_FILES = "tracd_cluster.no_files"
+"""In an environment, that the front wants the bytes of a file, and not its name."""
 
 _KEYS_LIMIT = 500
 """Names clients may teach us; the common ones come first and stay, a flood of odd ones is merely not remembered."""
@@ -35,7 +37,10 @@ _keys: dict[str, str] = {
     "Tracd-Cluster-Server": SERVER,
     "Tracd-Cluster-Client": CLIENT,
     "Tracd-Cluster-User": USER,
+    "Tracd-Cluster-No-Files": NO_FILES,
 }
+
+_BETTER = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 
 
 class MalformedRequest(Exception):
@@ -214,6 +219,9 @@ def parse_head(head: bytes, environ: Environ, skip: int) -> None:
     environ["REQUEST_METHOD"] = method
     environ["PATH_INFO"] = path[skip:] if skip else path
     environ["QUERY_STRING"] = query
+    if "HTTP_IF_MODIFIED_SINCE" in environ and any(key in environ for key in _BETTER):
+        # The other condition comes first (RFC 9110 section 13.2.2), and Trac knows only this one for files.
+        del environ["HTTP_IF_MODIFIED_SINCE"]
     _take_connection(environ, target)
 
 

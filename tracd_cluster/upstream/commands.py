@@ -10,7 +10,8 @@ from tracd_cluster.rewrite.outward import plain
 from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.pool import CommandSettings
 from tracd_cluster.upstream.dialling import dialler
-from tracd_cluster.upstream.foreign import Claims, ForeignLane, Rest, Trouble
+from tracd_cluster.upstream.foreign import Claims, ForeignLane, Trouble
+from tracd_cluster.upstream.rest import Rest
 from tracd_cluster.upstream.site import Site
 
 HOST = "127.0.0.1"

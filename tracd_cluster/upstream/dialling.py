@@ -1,4 +1,11 @@
-"""Connections to foreign servers, by TCP or TLS, over Twisted's own transports."""
+"""Connections to foreign servers, by TCP or TLS, over Twisted's own transports.
+
+Note [How silence is noticed]. What is sent and not acknowledged within SILENCE ends a connection (TCP_USER_TIMEOUT).
+On one that waits, the kernel asks the other after two seconds, and then every second (SO_KEEPALIVE). The first would
+also end a connection to a server that does not read, once its host has no more room for what we send. So it holds for
+requests that any host has room for; a large one is bounded by its own deadline, as are all where the system has no
+such option.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +20,7 @@ from OpenSSL import SSL, crypto
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IProtocolFactory, IPullProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
@@ -22,12 +30,24 @@ from zope.interface import implementer
 from tracd_cluster.errors import StartError
 from tracd_cluster.upstream.wire import Dial, Wire, WireOwner
 
-CONNECT_TIMEOUT = 5.0
+CONNECT_TIMEOUT = 4.0
 """Seconds for a connection, TLS included: a second try of a lost SYN comes after one, the third after three."""
+
+SILENCE = 4.0
+"""Seconds without a sign of life after which a host counts as gone: more than a route or a machine that is moved takes
+to come back, in most networks."""
+ASK_AFTER, ASK_EVERY, ASKED = 2, 1, 2
+"""Seconds of idleness, seconds between two questions, and how many go without an answer: SILENCE in all."""
+TAKEN_UNREAD = 32 * 1024
+"""Bytes that every host takes before its server reads any: half of Linux's least."""
 
 QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux has it. Stock tracd sends head and body in two small packets and waits between them for our acknowledgement,
 which the kernel holds back for 40 ms unless told otherwise, and it has to be told again and again (tcp(7))."""
+USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
+KEEP_IDLE = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
+KEEP_INTERVAL = getattr(socket, "TCP_KEEPINTVL", None)
+KEEP_COUNT = getattr(socket, "TCP_KEEPCNT", None)
 
 
 def tls_for(host: str, ca_file: str | None) -> Any:
@@ -55,7 +75,7 @@ def dialler(reactor: Any, address: str, port: int, tls: Any = None) -> Dial:
 
 
 def _dial(reactor: Any, endpoint: Any, tls: bool, owner: WireOwner) -> Wire:
-    wire = TCPWire(owner, tls)
+    wire = TCPWire(owner, tls, reactor.seconds)
     wire.connecting = endpoint.connect(_factory(wire))
     wire.connecting.addErrback(wire.failed)
     if tls:
@@ -75,13 +95,16 @@ class TCPWire(Protocol):
 
     transport: Any
 
-    def __init__(self, owner: WireOwner, tls: bool) -> None:
+    def __init__(self, owner: WireOwner, tls: bool, seconds: Callable[[], float]) -> None:
         self.opened = False
+        self.silent = False
         self.connecting: Deferred[Any] | None = None
         self.impatience: Any = None
         self._owner: WireOwner | None = owner
         self._tls = tls
         self._socket: Any = None
+        self._seconds = seconds
+        self._heard_at = 0.0
 
     # -- the transport's side
 
@@ -90,6 +113,8 @@ class TCPWire(Protocol):
         transport = self.transport.transport if self._tls else self.transport
         transport.setTcpNoDelay(True)
         self._socket = transport.getHandle()
+        self._heard_at = self._seconds()
+        _ask_for_life(self._socket)
         if self._owner is None:
             self.transport.abortConnection()
         elif not self._tls:
@@ -107,6 +132,7 @@ class TCPWire(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Hand on what has come, and have it acknowledged."""
+        self._heard_at = self._seconds()
         self._acknowledge_at_once()
         if self._owner is not None:
             self._owner.wire_data(self, data)
@@ -129,9 +155,13 @@ class TCPWire(Protocol):
 
     def _lost(self, reason: Failure) -> None:
         self._be_patient()
+        heard = self._seconds() - self._heard_at
+        # What the kernel calls it Twisted keeps to itself. A server that is killed says so.
+        self.silent = self.opened and isinstance(reason.value, ConnectionLost) and heard >= SILENCE - 0.1
         owner, self._owner = self._owner, None
         if owner is not None and not isinstance(reason.value, CancelledError):
-            owner.wire_lost(self, _why(reason.value, self.opened))
+            why = f"nothing has been heard of it for {heard:.1f} s" if self.silent else _why(reason.value, self.opened)
+            owner.wire_lost(self, why)
 
     # -- the lane's side
 
@@ -149,6 +179,7 @@ class TCPWire(Protocol):
 
     def send(self, data: bytes, body: Callable[[], bytes] | None) -> None:
         """Write straight to the socket if that takes it, as the front does; the rest when the reactor says so."""
+        _bound_silence(self._socket, body is None and len(data) <= TAKEN_UNREAD)
         if not self._tls:
             with suppress(OSError):
                 data = data[self._socket.send(data) :]
@@ -228,6 +259,21 @@ class _Upload:
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection has gone; that is told otherwise."""
+
+
+def _ask_for_life(connected: socket.socket) -> None:
+    """Have the kernel ask whether the other end is still there (Note [How silence is noticed])."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((KEEP_IDLE, ASK_AFTER), (KEEP_INTERVAL, ASK_EVERY), (KEEP_COUNT, ASKED)):
+        if option is not None:
+            connected.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _bound_silence(connected: socket.socket, bounded: bool) -> None:
+    """Say whether what is sent from now on has to be acknowledged in time."""
+    if USER_TIMEOUT is not None:
+        with suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, USER_TIMEOUT, int(SILENCE * 1000) if bounded else 0)
 
 
 def _why(error: BaseException | None, opened: bool) -> str:

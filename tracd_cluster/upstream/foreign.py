@@ -15,9 +15,9 @@ Note [Held back]. Stock tracd sends head and body apart, and a process killed in
 begun. So what comes of an answer to a safe method is held until it is complete, or much, or has been coming for a
 while; a server lost before that counts as one that has not answered, and the request is sent again.
 
-Note [Rest]. The sockets of a killed process close one after another: for a moment other connections to it still look
-alive, and it still seems to take new ones. A request sent again at once could be lost there again, for good. So when a
-connection was lost all lanes to the server rest for a moment, after which they find out how it is.
+Note [Silence]. A server that is slow is waited for; a host that has gone, or its cable, must not be. The kernel there
+acknowledges what we send, and answers when ours asks whether it is still there, whatever the server is doing
+(dialling.py has the times). Where nothing comes the connection is lost as ``silent``, one without an exchange as well.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tracd_cluster.errors import MalformedAnswer, WorkerFault, WorkerLost
 from tracd_cluster.rewrite.outward import Outward
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import READ_SIZE, Body, Exchange, Head, Origin, Probe
+from tracd_cluster.upstream.rest import Rest
 from tracd_cluster.upstream.site import Site
 from tracd_cluster.upstream.wire import Dial, Wire
 
@@ -43,11 +44,6 @@ HOLD_SIZE = 64 * 1024
 HOLD_TIME = 0.25
 """Seconds from the first byte for which an answer is held back; what is slower is meant to be read as it comes."""
 
-REST = 0.1
-"""Seconds of a rest, a hundred times what the kernel takes for it on a busy machine."""
-BETWEEN_RESTS = 1.0
-"""Seconds after a rest in which there is no other: a page that makes a server hang up must not keep it resting."""
-
 _MAY_KEEP = frozenset((b"GET", b"OPTIONS"))
 
 
@@ -58,6 +54,7 @@ class Trouble(Enum):
     """Nothing of the request has left."""
     STALE = "a kept connection had ended"
     LOST = "the connection ended"
+    SILENT = "its host is silent"
     MALFORMED = "no HTTP answer"
     TIMEOUT = "no answer in time"
 
@@ -76,29 +73,20 @@ class Claims(Protocol):
     def release(self, lane: ForeignLane) -> None: ...
 
 
-class Rest:
-    """When the lanes to one server may connect to it again (Note [Rest]); shared by all of them."""
-
-    def __init__(self) -> None:
-        self.until = 0.0
-        """Absolute, in seconds of the lanes' clock."""
-
-    def begin(self, now: float) -> None:
-        """Begin a rest, unless there has just been one."""
-        if now >= self.until + BETWEEN_RESTS or not self.until:
-            self.until = now + REST
-
-
 class ForeignLane:
     """One exchange at a time with a foreign server.
 
     ``name`` is the server's, for the log. ``served`` counts the exchanges that were answered.
     """
 
+    ours = False
+    """Its server is not believed what it names (framing.py)."""
+
     def __init__(
         self, name: str, site: Site, dial: Dial, owner: Owner, claims: Claims, clock: IReactorTime, rest: Rest
     ) -> None:
         self.name = name
+        self.generation = 0
         self.served = 0
         self._site = site
         self._dial = dial
@@ -107,7 +95,7 @@ class ForeignLane:
         self._clock = clock
         self._rest = rest
         self._wire: Wire | None = None
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(self.ours)
         self._outward: Outward | None = None
         self._exchange: Exchange | None = None
         self._request = b""
@@ -142,9 +130,10 @@ class ForeignLane:
     def send(self, exchange: Exchange, head: bytes, body: Body | None) -> None:
         """Send a request, on the kept connection if it may be (Note [Kept connections]) or on a new one."""
         self._exchange = exchange
-        self._request = head + body.start() if body is not None else head
+        started = body.start() if body is not None else b""
+        self._request = head + started
         self._written = 0
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(self.ours)
         self._reader.start(exchange.no_body)
         kept = self._wire
         rest = self._rest.until and self._rest.until - self._clock.seconds()
@@ -153,7 +142,7 @@ class ForeignLane:
             self.wire_opened(kept)
             return
         self._drop()
-        self._body = body
+        self._body = None if started else body
         if rest > 0:
             self._later = self._clock.callLater(rest, self._connect)
         else:
@@ -220,6 +209,8 @@ class ForeignLane:
         """Take the end of the connection: of a kept one, of an answer that has no other end, or too soon."""
         self._wire = None
         if self._exchange is None:
+            if wire.silent:
+                self._owner.troubled(self, Trouble.SILENT, why)
             return
         reader = self._reader
         if reader.status:
@@ -229,6 +220,8 @@ class ForeignLane:
             self._go_on()
         elif not wire.opened:
             self._fail(Trouble.CONNECT, WorkerLost(why))
+        elif wire.silent:
+            self._fail(Trouble.SILENT, WorkerLost(why))
         else:
             self._fail(Trouble.STALE if self._on_kept and not reader.started else Trouble.LOST, WorkerLost(why))
 

@@ -16,14 +16,19 @@ class AnswerReader:
     ``failed`` that its worker gave it up halfway. ``length`` is the Content-Length or -1. ``keep`` says, once it has
     ended, that the connection may carry another one. Interim answers (1xx) are skipped. Any byte after the end, or
     before ``start``, is a MalformedAnswer.
+
+    ``file`` names the file that is sent in place of a body (front/named.py), or is empty; only a worker of our own is
+    believed that, which ``ours`` says.
     """
 
     __slots__ = (
-        "_no_body", "_parser", "ended", "failed", "fields", "keep", "length", "pieces", "reason", "started", "status",
+        "_no_body", "_ours", "_parser", "ended", "failed", "fields", "file", "keep", "length", "pieces", "reason",
+        "started", "status",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, ours: bool = False) -> None:
         self._parser = HttpResponseParser(self)
+        self._ours = ours
         self._no_body = False
         self._clear()
         self.ended = True
@@ -33,6 +38,7 @@ class AnswerReader:
         self.status = 0
         self.reason = b""
         self.fields: list[Field] = []
+        self.file = b""
         self.length = -1
         self.pieces: list[bytes] = []
         self.ended = False
@@ -89,8 +95,11 @@ class AnswerReader:
             return
         self.status = status
         for name, value in self.fields:
-            if name.lower() == b"content-length":
+            key = name.lower()
+            if key == b"content-length":
                 self.length = int(value)
+            elif key == b"tracd-cluster-file" and self._ours:
+                self.file = value
         if self._no_body:
             self.ended = True
 

@@ -107,6 +107,9 @@ class Lane:
     ``name`` is the worker's, for the log. ``served`` counts the exchanges that ended well.
     """
 
+    ours = True
+    """Its worker is one of our own, and believed what it names (framing.py)."""
+
     def __init__(
         self,
         sock: socket.socket,
@@ -117,6 +120,7 @@ class Lane:
     ) -> None:
         sock.setblocking(False)
         self.name = name
+        self.generation = 0
         self.served = 0
         self._socket = sock
         self._recv = sock.recv
@@ -125,8 +129,8 @@ class Lane:
         self._lost = lost
         self._reactor = reactor
         self._claims = claims
-        self._reader = AnswerReader()
-        self._spare = AnswerReader()
+        self._reader = AnswerReader(self.ours)
+        self._spare = AnswerReader(self.ours)
         self._exchange: Exchange | None = None
         self._body: Body | None = None
         self._unsent = b""

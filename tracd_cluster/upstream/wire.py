@@ -10,6 +10,8 @@ class Wire(Protocol):
     """A connection to the server."""
 
     opened: bool
+    silent: bool
+    """It was lost because nothing comes from the other end any more, not even a sign that it is there."""
 
     def alive(self) -> bool:
         """Tell whether the other end has neither closed nor sent anything."""

@@ -27,6 +27,8 @@ class LaneTable:
     def put(self, key: WorkerKey, lanes: WorkerLanes) -> None:
         """Take the lanes of a worker that is being forked."""
         self._open[key] = lanes
+        for lane in lanes.lanes:
+            lane.generation = key[1]
         self._owners |= dict.fromkeys(lanes.lanes, key)
 
     def get(self, key: WorkerKey) -> WorkerLanes | None:

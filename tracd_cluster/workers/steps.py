@@ -7,6 +7,15 @@ is named by its number and generation, a template by its generation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Wish(NamedTuple):
+    """How many workers are wanted by now, and between which bounds of the settings it has come to that."""
+
+    workers: int
+    least: int
+    most: int
 
 
 @dataclass(slots=True, kw_only=True)

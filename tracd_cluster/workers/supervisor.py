@@ -1,17 +1,13 @@
-"""Keeps the pool as it is wanted: gathers events, plans, performs the steps, and owns the one timer.
+"""Keeps the pool as it is wanted: gathers events, plans, has the steps performed, and owns the one timer.
 
-What is decided is decided in ``plan``, what is known stands in ``table``; here is only what touches processes and
-lanes. Every event ends in ``_turn``, which asks the planner until it has nothing to say.
-
-Lifetime. ``_processes`` holds a template's process from its start until its record is forgotten, which is not before
-its workers have exited: it is the way to their signals. The lanes are in ``lanes``.
+What is decided is decided in ``plan``, what is known stands in ``table``, what touches processes and lanes is in
+``performing``. Every event ends in ``_turn``, which asks the planner until it has nothing to say.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -21,17 +17,18 @@ from twisted.logger import Logger
 
 from tracd_cluster.balancer import Balancer, Lane
 from tracd_cluster.settings.pool import PoolSettings
-from tracd_cluster.workers import control, report, steps
+from tracd_cluster.workers import control, report
 from tracd_cluster.workers.chronicle import Chronicle
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.judgement import for_the_worse
 from tracd_cluster.workers.lane_table import LaneTable
 from tracd_cluster.workers.lanes import OpenLanes, expect_or_refuse
+from tracd_cluster.workers.performing import Performer
 from tracd_cluster.workers.plan import nobody_serves, plan
 from tracd_cluster.workers.running import Launch, RunningTemplate
-from tracd_cluster.workers.steps import Desired, Step
+from tracd_cluster.workers.steps import Desired, Step, Wish
 from tracd_cluster.workers.table import Table
-from tracd_cluster.workers.template_process import TemplateProcess
+from tracd_cluster.workers.template_process import Owner, TemplateProcess
 from tracd_cluster.workers.worker import Life, Worker, WorkerKey
 
 LAST_WORDS = 0.5
@@ -39,6 +36,9 @@ LAST_WORDS = 0.5
 
 LOST_GRACE = 1.0
 """Seconds in which a worker that lost a lane may end by itself, so that its own status is seen and not ours."""
+
+LOOK_AGAIN = 1.0
+"""Seconds after which a turn that failed is taken again: without it nothing might ever happen any more."""
 
 log = Logger()
 
@@ -72,12 +72,15 @@ class Supervisor(Service):
         self.chronicle = Chronicle(self.desired, self.table, self._give_up)
         self._balancer = balancer
         self._clock: IReactorTime = reactor
-        self._launch: Launch = launch or (
-            lambda generation, owner: TemplateProcess(reactor, self._settings, generation, owner)
+        if launch is None:
+
+            def launch(generation: int, owner: Owner) -> RunningTemplate:
+                return TemplateProcess(reactor, self._settings, generation, owner)
+
+        self.performer = Performer(
+            self.desired, self.table, self.lanes, balancer, launch, open_lanes, settings.threads, self
         )
-        self._open_lanes = open_lanes
         self._fatal: Callable[[str], None] | None = fatal
-        self._processes: dict[int, RunningTemplate] = {}
         self._timer: IDelayedCall | None = None
         self._in_turn = False
         self._emptied: Deferred[None] | None = None
@@ -117,9 +120,19 @@ class Supervisor(Service):
         self.desired.count = count
         self._turn()
 
+    def wish(self) -> Wish:
+        """Give how many workers are wanted now, for one who comes after us."""
+        return Wish(self.desired.count, self._settings.workers, self._settings.most_workers)
+
+    def inherit(self, wish: Wish) -> None:
+        """Go on with what was wished of one before us; where the settings are others than his, they count."""
+        if wish[1:] == self.wish()[1:] and wish.workers != self.desired.count:
+            self.scale(wish.workers)
+
     def take(self, settings: PoolSettings) -> None:
         """Have things as these settings say from now on; what is told to a template counts from the next one."""
         before, self._settings = self._settings, settings
+        self.performer.threads = settings.threads
         self.desired.start_timeout = settings.start_timeout
         self.desired.drain_timeout = settings.drain_timeout
         self.desired.leave_timeout = settings.leave_timeout
@@ -159,7 +172,7 @@ class Supervisor(Service):
             now = self._clock.seconds()
             self.chronicle.not_taken_over(template, fault, now)
             template.stop(now, now + self.desired.terminate_timeout, fault.text)
-            self._processes[template.generation].quit()
+            self.performer.quit(generation)
         else:
             template.get_ready(self._clock.seconds())
             template.said = ready
@@ -176,7 +189,7 @@ class Supervisor(Service):
         worker = self.table.workers[number, generation]
         worker.pid = pid
         if worker.life is Life.STOPPING:
-            self._processes[generation].signal_worker(number, signal.SIGTERM)
+            self.performer.signal(worker, signal.SIGTERM)
         self._check_ready(worker)
         self._turn()
 
@@ -219,11 +232,11 @@ class Supervisor(Service):
             if worker.key in self.lanes:
                 self._balancer.add(lane)
 
-    def _probes_answered(self, key: WorkerKey) -> None:
+    def probes_answered(self, key: WorkerKey) -> None:
         self._check_ready(self.table.workers[key])
         self._turn()
 
-    def _lane_lost(self, key: WorkerKey, lane: Lane, why: str) -> None:
+    def lane_lost(self, key: WorkerKey, lane: Lane, why: str) -> None:
         worker = self.table.workers[key]
         if worker.live and worker.life is not Life.STOPPING:
             now = self._clock.seconds()
@@ -239,7 +252,7 @@ class Supervisor(Service):
             now = self._clock.seconds()
             worker.hung = True
             worker.stop(now, now + LAST_WORDS, why)
-            self._processes[worker.generation].ask_for_stack(worker.number)
+            self.performer.ask_for_stack(worker)
             self.lanes.request_lost(lane, why)
 
     def _lane_drained(self, lane: Lane) -> None:
@@ -254,89 +267,41 @@ class Supervisor(Service):
         """Plan and perform until there is nothing to do now, then sleep until there may be."""
         if self._in_turn:
             return  # a step had an effect at once; the turn under way plans again after it
-        self._in_turn = True
         try:
-            wake_at = self._perform_all()
-        finally:
-            self._in_turn = False
-        self._set_timer(wake_at)
-        nobody = nobody_serves(self.desired, self.table.templates.values(), self.table.workers.values())
-        expect_or_refuse(self._balancer, nobody, self.desired.stopping)
+            self._set_timer(self._perform_all())
+            nobody = nobody_serves(self.desired, self.table.templates.values(), self.table.workers.values())
+            expect_or_refuse(self._balancer, nobody, self.desired.stopping)
+        except Exception:
+            log.failure("The supervisor has failed, and looks again in {seconds:g} s", seconds=LOOK_AGAIN)
+            self._set_timer(self._clock.seconds() + LOOK_AGAIN)
         if self._emptied is not None and self.table.empty:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
     def _perform_all(self) -> float | None:
-        while True:
-            now = self._clock.seconds()
-            planned, wake_at = plan(self.desired, self.table.templates.values(), self.table.workers.values(), now)
-            if not planned:
-                return wake_at
-            # All records first: what a step does to one process may have an effect on another at once.
+        """Plan and perform until there is nothing to do now; give when to plan again."""
+        self._in_turn = True
+        try:
+            while True:
+                now = self._clock.seconds()
+                planned, wake_at = plan(self.desired, self.table.templates.values(), self.table.workers.values(), now)
+                if not planned:
+                    return wake_at
+                self._record_and_perform(planned, now)
+        finally:
+            self._in_turn = False
+
+    def _record_and_perform(self, planned: list[Step], now: float) -> None:
+        """Do some steps, all records first: what a step does to one process may have an effect on another at once."""
+        recorded = []
+        try:
             for step in planned:
                 self.table.apply(step, self.desired, now)
-            for step in planned:
-                self._perform(step)
-
-    def _perform(self, step: Step) -> None:
-        match step:
-            case steps.StartTemplate(generation):
-                self._start_template(generation)
-            case steps.QuitTemplate(generation):
-                self._processes[generation].quit()
-            case steps.KillTemplate(generation, fault):
-                if fault:
-                    self._processes[generation].ask_for_stack(None)
-                self._processes[generation].kill()
-            case steps.ForgetTemplate(generation):
-                self._processes.pop(generation, None)
-            case steps.Fork(number, generation):
-                self._fork(self.table.workers[number, generation])
-            case steps.Drain(number, generation):
-                self._drain(self.table.workers[number, generation])
-            case steps.Terminate(number, generation):
-                self._terminate(self.table.workers[number, generation])
-            case steps.Kill(number, generation):
-                self._kill(self.table.workers[number, generation])
-
-    def _start_template(self, generation: int) -> None:
-        try:
-            process = self._launch(generation, self)
-        except OSError as error:
-            failed = control.Failed("start its process", str(error), "")
-            self.template_ended(generation, Ending(status=None, failed=failed))
-        else:
-            self._processes[generation] = process
-            self.table.templates[generation].pid = process.pid
-            self.table.templates[generation].threads = self._settings.threads
-
-    def _fork(self, worker: Worker) -> None:
-        key = worker.key
-        try:
-            threads = self.table.templates[worker.generation].threads
-            lanes = self._open_lanes(threads, f"worker {worker.number}", partial(self._lane_lost, key))
-            self.lanes.put(key, lanes)
-            self._processes[worker.generation].fork(worker.number, lanes.theirs)
-        except OSError as error:
-            self.fork_failed(worker.generation, worker.number, str(error))
-        else:
-            lanes.probe(partial(self._probes_answered, key))
-
-    def _drain(self, worker: Worker) -> None:
-        if (lanes := self.lanes.get(worker.key)) is not None:
-            worker.in_flight = lanes.withdraw(self._balancer)
-
-    def _terminate(self, worker: Worker) -> None:
-        if worker.in_flight:
-            log.warn("{text}", text=report.drain_over(worker, self.desired))
-        self.lanes.drop(worker)
-        self._processes[worker.generation].signal_worker(worker.number, signal.SIGTERM)
-
-    def _kill(self, worker: Worker) -> None:
-        if worker.healthy:
-            log.warn("{text}", text=report.terminate_over(worker, self.desired))
-        self.lanes.drop(worker)
-        self._processes[worker.generation].signal_worker(worker.number, signal.SIGKILL)
+                recorded.append(step)
+        finally:
+            # What has been recorded is done, whatever became of the record after it: it will not be planned again.
+            for step in recorded:
+                self.performer.perform(step)
 
     def _set_timer(self, wake_at: float | None) -> None:
         if self._timer is not None:

@@ -10,6 +10,7 @@ processes go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tracd_cluster.workers.control import Ready
@@ -44,6 +45,8 @@ class Table:
     """Why the newest generation does not serve; None once one does."""
     generations: dict[str, int] = field(default_factory=lambda: {"taken": 0, "refused": 0})
     """How many have come to serve, and how many have not."""
+    generations_changed: Callable[[], object] = lambda: None
+    """Called when the first worker of a generation gets ready, and when the last of one has gone."""
 
     @property
     def empty(self) -> bool:
@@ -58,7 +61,9 @@ class Table:
     def took_over(self, generation: int) -> None:
         """Note that a worker of this generation got ready."""
         self.templates[generation].served += 1
-        self.generations["taken"] += self.templates[generation].served == 1
+        if self.templates[generation].served == 1:
+            self.generations["taken"] += 1
+            self.generations_changed()
         if self.last_failure is not None and self.last_failure.generation < generation:
             self.last_failure = None
 
@@ -119,6 +124,7 @@ class Table:
                 if self.templates[generation].live:
                     raise IllegalMove(f"{self.templates[generation]!r} cannot be forgotten")
                 del self.templates[generation]
+                self.generations_changed()
             case Fork(number, generation):
                 self._fork(number, generation, desired, now)
             case Drain(number, generation):

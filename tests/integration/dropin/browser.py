@@ -116,6 +116,23 @@ class Browser:
         entries: list[dict[str, Any]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
 
+    def received(self) -> list[dict[str, Any]]:
+        """Give the answers it has got since the last time, from servers and its own caches (CDP, domain Network)."""
+        entries: list[dict[str, Any]] = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
+        events = [json.loads(entry["message"])["message"] for entry in entries]
+        return [event["params"]["response"] for event in events if event["method"] == "Network.responseReceived"]
+
+    def reload(self, forced: bool) -> None:
+        """Load the page again; ``forced`` past all caches, as with the shift key."""
+        before = self.driver.find_element(By.TAG_NAME, "html").id
+        self.driver.execute_cdp_cmd("Page.reload", {"ignoreCache": forced})
+        wait_until(
+            lambda: self.driver.find_element(By.TAG_NAME, "html").id != before
+            and self.driver.execute_script("return document.readyState") == "complete",
+            PATIENCE,
+            "the page once more",
+        )
+
 
 @contextmanager
 def chromium(user: str, password: str, *arguments: str) -> Iterator[Browser]:
@@ -129,7 +146,7 @@ def chromium(user: str, password: str, *arguments: str) -> Iterator[Browser]:
         options.binary_location = _path_of("chromium")
         for argument in (*ARGUMENTS, *arguments, f"--user-data-dir={folder}/profile"):
             options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         service = webdriver.ChromeService(_path_of("chromedriver"), env={**os.environ, "TMPDIR": folder})
         driver = webdriver.Chrome(options=options, service=service)
         try:

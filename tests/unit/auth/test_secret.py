@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,12 @@ def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     for path, why in ((tmp_path / "no" / "secret", "No such file or directory"), (tmp_path, "Is a directory")):
         with pytest.raises(StartError, match=f"cannot read --secret-file {path}: {why}"):
             read_secret(str(path))
+
+
+def test_hosts_that_start_at_once_have_the_same(tmp_path: Path) -> None:
+    """Whoever makes it, nobody sees half of it, and nothing is left beside it."""
+    with ThreadPoolExecutor(8) as hosts:
+        for number in range(40):
+            path = str(tmp_path / str(number))
+            assert 1 == len(set(hosts.map(read_secret, [path] * 8)))
+    assert 40 == len(list(tmp_path.iterdir()))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.body import Body
 
 
@@ -31,3 +34,24 @@ def test_a_body_at_the_limit_stays_in_memory() -> None:
     body.write(b"e")
     assert b"" == body.start()
     assert b"abcde" == body.read(100)
+
+
+def test_a_client_may_send_so_much() -> None:
+    """Whether it is kept or only counted."""
+    for keep in (True, False):
+        body = Body(4)
+        body.take(b"abc", 5, keep)
+        body.take(b"de", 5, keep)
+        assert 5 == body.size
+        assert (b"abcde" if keep else b"") == read_all(body)
+        with pytest.raises(ClientFault) as raised:
+            body.take(b"f", 5, keep)
+        assert 413 == raised.value.status
+
+
+def test_a_full_disk_is_the_servers_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is told that there is no room."""
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(ClientFault) as raised:
+        Body(4).take(b"abcde", 10, keep=True)
+    assert 507 == raised.value.status

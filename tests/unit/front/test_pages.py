@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tracd_cluster.front.pages import ErrorPages, options
+from tracd_cluster.errors import ClientFault
+from tracd_cluster.front.head import Head
+from tracd_cluster.front.pages import ErrorPages, of_ourselves
+from tracd_cluster.front.record import Record
 
 DATE = b"Date: x\r\n"
 page = ErrorPages().page
@@ -24,4 +27,18 @@ def test_a_page_for_head_has_no_body() -> None:
 
 def test_what_the_server_can_do() -> None:
     """OPTIONS * is answered without a page."""
-    assert options(date_line=DATE, connection=b"").startswith(b"HTTP/1.1 204 No Content\r\nAllow: GET")
+    status, answer = of_ourselves(None, DATE, False)
+    assert 204 == status
+    assert answer.startswith(b"HTTP/1.1 204 No Content\r\nAllow: GET")
+
+
+def test_an_error_is_told_and_noted() -> None:
+    """What a client is told stands in the record, however it came to it."""
+    record = Record(0.0, "", Head(b"HEAD", "1.1", b"/", [(b"Host", b"x")]), b"7-1")
+    record.by = "worker"
+    out = ErrorPages().told(ClientFault(401, "Sign in.", b"WWW-Authenticate: Basic\r\n"), record, DATE, b"")
+    assert out.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nWWW-Authenticate: Basic\r\n" in out
+    assert b"\r\nX-Request-ID: 7-1\r\n" in out
+    assert out.endswith(b"\r\n\r\n"), "HEAD has no body"
+    assert (401, "front") == (record.status, record.by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.ranges import Whole, conditions, select
 from tracd_cluster.front.reply import CLOSE, KEEP_ALIVE, Reply, Standing
 from tracd_cluster.upstream.framing import AnswerReader
 
@@ -114,3 +115,29 @@ def test_draining_makes_it_the_last() -> None:
     assert CLOSE in begin(reply, UNKNOWN, draining=True)[0]
     assert not reply.keep
     assert CLOSE == reply_to(keep=False).connection_line(draining=False)
+
+
+@pytest.mark.parametrize(("condition", "status", "length"), [
+    (b"X: y", 200, 9),
+    (b"Range: bytes=2-4", 206, 3),
+    (b"Range: bytes=9-", 416, 0),
+    (b"If-None-Match: *", 304, None),
+    (b'If-Match: "b"', 412, 0),
+])  # fmt: skip
+def test_a_file_has_the_length_of_what_is_sent_of_it(condition: bytes, status: int, length: int | None) -> None:
+    """The worker's own says that it has sent nothing; and the name of the file stays here."""
+    fields = [(b"Content-Length", b"0"), (b"Tracd-Cluster-File", b"/etc/passwd"), (b"Set-Cookie", b"a=b")]
+    selected = select(conditions([condition]), b"GET", Whole(9, b'"a"'), 0, b"boundary")
+    reply, standing = reply_to(), Standing(b"Strict-Transport-Security: max-age=9\r\n")
+    standing.tick(DATE)
+    head = reply.begin_file(selected, fields, standing, False)
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert head.endswith(b"\r\n\r\n")
+    assert head.count(b"Content-Length: ") == (length is not None)
+    assert length is None or b"Content-Length: %d\r\n" % length in head
+    assert b"Set-Cookie: a=b\r\n" in head
+    assert DATE in head
+    assert b"Strict-Transport-Security" in head
+    assert b"passwd" not in head
+    assert reply.begun
+    assert CLOSE in reply_to().begin_file(selected, fields, standing, True)

@@ -40,6 +40,8 @@ class Wire:
 
     def leave(self) -> None:
         """Let the client close."""
+        if self.producer is not None:
+            self.producer.stopProducing()
         self.connection.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
 
     def take(self) -> bytes:
@@ -57,9 +59,14 @@ class Wire:
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: N802
         self.producer = producer
+        if not streaming:
+            producer.resumeProducing()
 
     def unregisterProducer(self) -> None:  # noqa: N802
         self.producer = None
+
+    def startWriting(self) -> None:  # noqa: N802
+        """All is taken at once: a producer is asked when the test says so."""
 
     def pauseProducing(self) -> None:  # noqa: N802
         self.reading = False
@@ -89,10 +96,11 @@ class FakeLane:
 
     def __init__(self, front: Front, name: str = "worker 1") -> None:
         self.name = name
+        self.generation = 3
         self.front = front
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
-        self.reader = AnswerReader()
+        self.reader = AnswerReader(True)
         self.exchange: Exchange | None = None
         self.paused = self.closed = False
         self.given_up: WorkerFault | None = None

@@ -31,5 +31,7 @@ def test_nothing_there_is_ours_to_start_or_end() -> None:
     for ask in (elsewhere.scale, elsewhere.recycle):
         with pytest.raises(ValueError, match="the servers are elsewhere"):
             ask(2)
+    elsewhere.inherit(elsewhere.wish())
+    assert 0 == elsewhere.desired.count
     elsewhere.new_generation()
     assert 1 == servers.looks

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tracd_cluster.operating.inheritance import VARIABLE, Inheritance, Lines, line, peek_inheritance, take_inheritance
+from tracd_cluster.workers.steps import Wish
 
 LEFT = Inheritance(
     predecessor=7, link=3, ports={"tcp:port=80": 6, "unix:address=/run/é": 7}, output=(4, 5), pidfile="/run/pid",
-    control=None,
+    control=None, wish=Wish(4, 2, 2),
 )  # fmt: skip
 
 

@@ -48,6 +48,14 @@ def test_three_failures_in_a_row_put_it_out() -> None:
     assert health.failed("503", False, 101.0)
 
 
+def test_a_check_that_finds_nobody_there_puts_it_out_at_once() -> None:
+    """A check that only had a bad answer is one of three."""
+    health = well()
+    assert not health.checked("it answered 500", 5.0, 101.0)
+    assert health.checked("no connection", 5.0, 102.0, True)
+    assert not health.used
+
+
 def test_it_is_asked_more_and_more_seldom() -> None:
     """A server that is gone for the night costs next to nothing."""
     health = well()

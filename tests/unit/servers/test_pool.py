@@ -122,6 +122,25 @@ def test_a_server_that_refuses_is_out_and_comes_back_slowly(log: Lines) -> None:
     assert [1, 2, 4] == sizes
 
 
+def test_a_host_that_is_silent_is_out(log: Lines) -> None:
+    """A request says so, a connection that is only kept, or a check: none of them is asked for twice."""
+    for how in ("request", "kept", "check"):
+        pool = Pool("10.0.0.1").start("10.0.0.1")
+        if how == "check":
+            pool.clock.advance(5)
+            pool.refuse("10.0.0.1")
+        else:
+            asked = pool.ask()
+            wire = pool.wires["10.0.0.1"][-1].open()
+            if how == "kept":
+                wire.say(OK)
+                assert asked.ended
+            wire.lose("nothing has been heard of it", silent=True)
+        assert {"10.0.0.1": 0} == pool.sizes()
+        pool.balancer.check_invariants()
+    assert "http://10.0.0.1 is out for 0.5 s: nothing has been heard of it" in log
+
+
 def test_three_answers_of_503_put_it_out(log: Lines) -> None:
     """Each is handed on to its client; the lane of the last one is closed with the others."""
     pool = Pool("10.0.0.1").start("10.0.0.1")

@@ -6,6 +6,7 @@ import http.client
 import io
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -339,6 +340,59 @@ def test_a_file_goes_out_whole() -> None:
     lane = answer(app(FileWrapper(file, 4096), [("Content-Length", "256000")]))
     assert bytes(range(256)) * 1000 == parse(lane)[2]
     assert file.closed
+
+
+def named(application: Application, method: str = "GET", names: bool = True) -> Lane:
+    """Let an application answer to a front that takes names."""
+    lane = Lane()
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": "/x"}
+    Answer(lane.sends.append, method == "HEAD", names).run(application, environ, lane.drain)
+    return lane
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_file_on_disk_is_named_and_does_not_go_out(tmp_path: Path, method: str) -> None:
+    """The lane stays in step: to it, the answer has no body. The request was read before, and the file is closed."""
+    path = tmp_path / "file"
+    path.write_bytes(b"hello")
+    file = path.open("rb")
+    lane = named(app(FileWrapper(file, 4096), [("Content-Length", "5"), ("ETag", '"own"')]), method)
+    status, headers, body = parse(lane, method)
+    assert (200, "0", '"own"', b"") == (status, headers["content-length"], headers["etag"], body)
+    assert headers["tracd-cluster-file"].startswith("5 ")
+    assert headers["tracd-cluster-file"].endswith(str(path))
+    assert (1, 0) == (len(lane.sends), lane.drained_at)
+    assert file.closed
+
+
+def test_a_file_is_named_only_where_its_name_is_as_good(tmp_path: Path) -> None:
+    """Not to who asks for bytes, not as a part of an answer, not of another length, not with another status."""
+    path = tmp_path / "file"
+    path.write_bytes(b"hello")
+
+    def begun(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "6")])(b">")
+        return FileWrapper(path.open("rb"))
+
+    length = [("Content-Length", "5")]
+    for lane in (
+        named(app(FileWrapper(path.open("rb")), length), names=False),
+        named(app(FileWrapper(path.open("rb")), length, "206 Partial Content")),
+        named(app(FileWrapper(path.open("rb")))),
+        named(app([b"hello"], length)),
+        named(begun),
+    ):
+        _, headers, body = parse(lane)
+        assert "tracd-cluster-file" not in headers
+        assert body.endswith(b"hello")
+
+
+def test_an_application_cannot_speak_in_our_name() -> None:
+    """Else it could have the front send any file, or a plugin that passes on what others say could."""
+    names = ("Tracd-Cluster-File", "tracd_cluster-FILE", "TRACD-CLUSTER-X")
+    forged = [(name, "1 1 1:1 /etc/passwd") for name in names]
+    for _ in range(2):
+        assert b"passwd" not in named(app([b"x"], forged)).data
 
 
 def test_a_front_that_has_gone_ends_the_lane_quietly(capsys: pytest.CaptureFixture[str]) -> None:

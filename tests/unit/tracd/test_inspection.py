@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracd_cluster.tracd.inspection import NETWORK_FILE_SYSTEMS, file_system_of, in_wal_mode
+from tracd_cluster.tracd.inspection import NETWORK_FILE_SYSTEMS, file_system_of, in_wal_mode, most_connections
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("WAL", True), ("DELETE", False)])
@@ -35,3 +35,12 @@ def test_the_file_system_of_a_path_is_named(tmp_path: Path) -> None:
     assert "proc" == file_system_of(str(link / "status"))
     assert file_system_of("/") == file_system_of("/no/such/file")
     assert {"proc", ""}.isdisjoint({file_system_of("/"), *NETWORK_FILE_SYSTEMS})
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads", "envs", "pool", "expected"),
+    [(4, 1, 1, 10, 4), (4, 4, 1, 10, 16), (4, 1, 20, 10, 40), (4, 1, 20, 2, 8)],
+)
+def test_connections_are_counted(workers: int, threads: int, envs: int, pool: int, expected: int) -> None:
+    """A thread holds one for each environment that it has served, and a process no more than its pool."""
+    assert expected == most_connections(workers, threads, envs, pool)

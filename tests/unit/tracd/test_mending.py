@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tracd_cluster.tracd import mending
-from tracd_cluster.tracd.mending import closing_log, keeping_settings
+from tracd_cluster.tracd.mending import closing_log, keeping_settings, opening_for_head
 
 
 def test_an_environment_that_opens_is_handed_through() -> None:
@@ -64,3 +65,42 @@ def test_what_cannot_be_parsed_at_first_cannot_be_opened() -> None:
     settings.file = ValueError("nonsense")
     with pytest.raises(ValueError, match="nonsense"):
         keeping_settings(Settings.parse)(settings, force=True)
+
+
+class Done(Exception):
+    """Ends a request, as Trac's own does."""
+
+
+class Request:
+    """What Trac's request is to the mending."""
+
+    def __init__(self, method: str, status: str = "200 OK") -> None:
+        self.method = method
+        self.environ = {"wsgi.file_wrapper": list}
+        self._status = status
+        self._response: Any = None
+
+    def send_file(self, path: str, mimetype: str | None = None) -> None:
+        raise Done
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "opened"),
+    [("HEAD", "200 OK", True), ("HEAD", "304 Not Modified", False), ("GET", "200 OK", False)],
+)
+def test_a_file_is_opened_for_head(tmp_path: Path, method: str, status: str, opened: bool) -> None:
+    """Where Trac itself does not; the request ends as before."""
+    path = tmp_path / "file"
+    path.write_bytes(b"hello")
+    request = Request(method, status)
+    with pytest.raises(Done):
+        opening_for_head(Request.send_file, Done)(request, str(path))
+    assert (request._response == [b"hello"]) == opened
+
+
+def test_a_file_that_cannot_be_opened_is_told_of_all_the_same() -> None:
+    """By what Trac has said."""
+    request = Request("HEAD")
+    with pytest.raises(Done):
+        opening_for_head(Request.send_file, Done)(request, "/nowhere/at/all")
+    assert request._response is None

@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Protocol
 
@@ -94,6 +95,29 @@ def test_one_request_after_the_other(served: Served) -> None:
     served.front.close()
     assert served.ended()
     assert served.error is None
+
+
+def test_a_file_is_named_unless_the_front_wants_its_bytes(serve: Serve, tmp_path: Path) -> None:
+    """And never where asking a second time could do something twice."""
+    path = tmp_path / "file"
+    path.write_bytes(b"hello")
+
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        assert not any("no_files" in key.lower() for key in environ)
+        start_response("200 OK", [("Content-Length", "5")])
+        found: Iterable[bytes] = environ["wsgi.file_wrapper"](path.open("rb"))
+        return found
+
+    served = serve(application)
+    for method, more, expected in (
+        (b"GET", b"", False),
+        (b"GET", b"Tracd-Cluster-No-Files: 1\r\n", True),
+        (b"POST", b"", True),
+    ):
+        served.front.sendall(method + b" /x HTTP/1.1\r\n" + FRONT + more + b"\r\n")
+        answer = served.front.recv(100_000)
+        assert expected == answer.endswith(b"\r\n\r\nhello")
+        assert expected == (b"Tracd-Cluster-File" not in answer)
 
 
 def test_a_probe_is_answered_without_the_application(served: Served) -> None:

@@ -127,6 +127,15 @@ def test_repeated_fields_are_joined() -> None:
     assert ("", "v") == (environ["HTTP_X_EMPTY"], environ["HTTP_X_SPACE"])
 
 
+def test_a_date_counts_only_where_no_better_condition_is() -> None:
+    """RFC 9110 section 13.2.2; of Trac's files only the date would be heard (the front looks after the others)."""
+    date = "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"
+    assert "HTTP_IF_MODIFIED_SINCE" in get("/", date)
+    for better in ('If-None-Match: "x"', "If-Match: *", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"):
+        assert "HTTP_IF_MODIFIED_SINCE" not in get("/", date, better)
+        assert "HTTP_IF_MODIFIED_SINCE" not in get("/", better, date)
+
+
 def test_header_bytes_beyond_ascii_survive() -> None:
     """A value is what the client sent, byte for byte, its no-break space included."""
     environ = get("/", "X-Name: \xa0Ren\xe9\xa0")

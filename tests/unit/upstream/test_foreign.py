@@ -11,7 +11,8 @@ from tests.unit.upstream.test_lane import OK, Asked
 from tracd_cluster.errors import AnswerTimeout
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.head import Head
-from tracd_cluster.upstream.foreign import HOLD_TIME, PROBE_PAUSE, REST, ForeignLane, Rest, Trouble
+from tracd_cluster.upstream.foreign import HOLD_TIME, PROBE_PAUSE, ForeignLane, Trouble
+from tracd_cluster.upstream.rest import REST, Rest
 from tracd_cluster.upstream.site import Site
 from tracd_cluster.upstream.wire import WireOwner
 
@@ -34,6 +35,7 @@ class Paper:
     def __init__(self, owner: WireOwner) -> None:
         self.owner = owner
         self.opened = False
+        self.silent = False
         self.sent = b""
         self.state = "connecting"
         self.is_alive = True
@@ -48,8 +50,9 @@ class Paper:
     def say(self, data: bytes) -> None:
         self.owner.wire_data(self, data)
 
-    def lose(self, why: str = "it closed the connection") -> None:
+    def lose(self, why: str = "it closed the connection", silent: bool = False) -> None:
         self.state = "lost"
+        self.silent = silent
         self.owner.wire_lost(self, why)
 
     def alive(self) -> bool:
@@ -217,6 +220,33 @@ def test_a_connection_lost_in_an_exchange_is_told_with_how_far_it_was(bench: Ben
     bench.wires[1].lose()
     assert asked.lost is not None
     assert [Trouble.STALE, "free"] == bench.take()
+
+
+def test_a_host_that_is_silent_is_told_of_at_once(bench: Bench) -> None:
+    """Whatever the connection was doing, and also where it was only kept."""
+    asked = bench.ask()
+    bench.wires[0].open().lose("nothing has been heard of it", silent=True)
+    assert asked.lost is not None
+    assert [Trouble.SILENT, "free"] == bench.take()
+    bench.clock.advance(REST)
+    bench.ask()
+    bench.wires[1].open().say(OK)
+    bench.take()
+    bench.wires[1].lose("nothing has been heard of it", silent=True)
+    assert [Trouble.SILENT] == bench.take()
+
+
+def test_a_body_in_memory_leaves_with_its_head(bench: Bench) -> None:
+    """A form is one write, which its server's host has to acknowledge; an upload goes piece by piece."""
+    small, large = Body(10), Body(10)
+    small.write(b"x" * 10)
+    large.write(b"x" * 11)
+    for body, ending, more in ((small, b"\r\n\r\n" + b"x" * 10, False), (large, b"\r\n\r\n", True)):
+        bench.ask(b"POST", body)
+        wire = bench.wires[-1].open()
+        assert wire.sent.endswith(ending)
+        assert more == (wire.more is not None)
+        wire.say(OK)
 
 
 def test_after_a_loss_all_lanes_to_the_server_rest(bench: Bench) -> None:

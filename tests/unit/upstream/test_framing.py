@@ -68,6 +68,19 @@ def test_the_end_of_the_connection_may_end_an_answer() -> None:
     assert not reader.ended
 
 
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("no_body", [True, False])
+def test_only_a_worker_of_ours_names_a_file(ours: bool, no_body: bool) -> None:
+    """And what it has named goes with this answer only."""
+    reader = AnswerReader(ours)
+    for name in (b"Tracd-Cluster-File", b"tracd-cluster-FILE"):
+        reader.start(no_body)
+        reader.feed(b"HTTP/1.1 200 OK\r\n" + name + b": 1 2 3:4 /x\r\nContent-Length: 0\r\n\r\n")
+        assert (True, b"1 2 3:4 /x" if ours else b"") == (reader.ended, reader.file)
+    reader.start(False)
+    assert b"" == reader.file
+
+
 def test_an_answer_given_up_halfway_is_marked() -> None:
     """A worker that fails in the middle of a page says so in the trailer."""
     reader = read(

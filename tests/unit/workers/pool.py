@@ -50,7 +50,7 @@ class Pool:
         self.fatal: list[str] = []
         self.templates: list[FakeTemplate] = []
         self.lanes: list[FakeLane] = []
-        self.launch_error: OSError | None = None
+        self.launch_error: Exception | None = None
         self.supervisor = Supervisor(
             PoolSettings(**{"workers": 2, **settings}),
             self.balancer,

@@ -15,7 +15,7 @@ from tracd_cluster.errors import TracdClusterError
 from tracd_cluster.workers.control import Failed
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.plan import FORK_TIMEOUT
-from tracd_cluster.workers.supervisor import LOST_GRACE
+from tracd_cluster.workers.supervisor import LOOK_AGAIN, LOST_GRACE
 
 
 def test_it_is_a_service(pool: Pool) -> None:
@@ -316,3 +316,31 @@ def test_a_worker_lost_before_its_fork_is_known_is_ended_when_it_is(pool: Pool) 
     assert ["template 1: SIGTERM to 1"] == pool.said()
     pool.clock.advance(LOST_GRACE)
     assert ["template 1: SIGKILL to 1"] == pool.said()
+
+
+def test_a_turn_that_fails_is_taken_again(pool: Pool) -> None:
+    """A fault of our own is told of, and when it is mended everything goes on: the timer is set whatever happens."""
+    pool.run()
+    pool.supervisor.desired.generation = "next"  # type: ignore[assignment]
+    pool.end(1)
+    assert any("looks again in 1 s" in line for line in pool.logged(LogLevel.critical))
+    assert [] == pool.said()
+    pool.clock.advance(LOOK_AGAIN)
+    assert any("looks again in 1 s" in line for line in pool.logged(LogLevel.critical))
+    pool.supervisor.desired.generation = 1
+    pool.clock.advance(LOOK_AGAIN)
+    assert [] == pool.logged(LogLevel.critical)
+    assert ["template 1: fork 1"] == pool.said()
+
+
+def test_what_was_recorded_before_a_turn_failed_is_done(pool: Pool) -> None:
+    """Its record has been changed, so it would not be planned again."""
+    pool.run()
+    pool.supervisor.new_generation()
+    assert ["template 2: start"] == pool.said()
+    pool.supervisor.desired.start_timeout = "soon"  # type: ignore[assignment]
+    pool.supervisor.new_generation()
+    assert ["template 2: kill"] == pool.said()
+    pool.supervisor.desired.start_timeout = 120.0
+    pool.clock.advance(LOOK_AGAIN)
+    assert ["template 3: start"] == pool.said()

@@ -10,6 +10,7 @@ from twisted.logger import LogLevel
 from tests.unit.workers.pool import KILLED, Pool, Request
 from tracd_cluster.workers.control import Failed
 from tracd_cluster.workers.endings import Ending
+from tracd_cluster.workers.steps import Wish
 
 # -- wishes
 
@@ -28,6 +29,18 @@ def test_scaling(pool: Pool) -> None:
     assert [] == pool.logged(LogLevel.error)
     with pytest.raises(ValueError, match="0 workers cannot serve"):
         pool.supervisor.scale(0)
+
+
+def test_what_was_wished_of_one_before_us(pool: Pool) -> None:
+    """It counts, unless the settings have become others since."""
+    pool.run()
+    assert (2, 2, 1) == pool.supervisor.wish()
+    for wish in (Wish(2, 2, 1), Wish(3, 3, 1), Wish(3, 2, 4)):
+        pool.supervisor.inherit(wish)
+        assert [] == pool.said()
+    pool.supervisor.inherit(Wish(3, 2, 1))
+    assert ["template 1: fork 3"] == pool.said()
+    assert (3, 2, 1) == pool.supervisor.wish()
 
 
 def test_a_new_generation_takes_over_without_a_gap(pool: Pool) -> None:

@@ -1,0 +1,44 @@
+"""What a client takes of our codings, and what it likes best."""
+
+from __future__ import annotations
+
+import pytest
+
+from tracd_cluster.front.codings import LONGEST, order
+
+BR, GZIP, PLAIN = b"br", b"gzip", b"identity"
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (b"gzip, deflate, br, zstd", [BR, GZIP, PLAIN]),  # a browser, over HTTPS
+        (b"gzip, deflate", [GZIP, PLAIN]),  # and over plain HTTP
+        (b"GZip;Q=0.5", [GZIP, PLAIN]),
+        (b"x-gzip", [GZIP, PLAIN]),
+        (b"", [PLAIN]),
+        (b"deflate", [PLAIN]),
+        (b"*", [BR, GZIP, PLAIN]),
+        (b"*;q=0", []),
+        (b"gzip;q=0, *", [BR, PLAIN]),
+        (b"identity;q=0, *", [BR, GZIP]),
+        (b"identity;q=0", []),
+        (b"gzip;q=0", [PLAIN]),
+        (b"*;q=0, identity", [PLAIN]),
+        (b"gzip;q=1.0, br;q=0.9", [GZIP, BR, PLAIN]),
+        (b"identity, gzip;q=0.5", [PLAIN, GZIP]),
+        (b"identity;q=0.5, gzip;q=0.5", [GZIP, PLAIN]),
+        (b"br ; q=0.001 ,gzip\t;q=0.002", [GZIP, BR, PLAIN]),
+        (b"gzip;q=2, br;q=nan", [PLAIN]),  # what cannot be read says nothing
+        (b"gzip;q=1.5;x=1,,;,br", [BR, PLAIN]),
+        (b"g\xffzip, br;q=0.5", [BR, PLAIN]),
+    ],
+)
+def test_order(accept: bytes, expected: list[bytes]) -> None:
+    """By weight, and the smaller of equals; what is not spoken of is plain (RFC 9110 section 12.5.3)."""
+    assert expected == list(order(accept))
+
+
+def test_a_field_that_is_too_long_is_not_read() -> None:
+    """It would cost more than it saves."""
+    assert [PLAIN] == list(order(b"br," * LONGEST))
