@@ -13,6 +13,8 @@ from tracd_cluster.workers.memory import memory_of_all
 
 FRESH = 5.0
 """Seconds for which a measurement will do."""
+SOON = 0.5
+"""The same, while it has nothing of a process that has come since."""
 
 InThread = Callable[[Callable[[Iterable[int]], dict[int, int]], list[int]], "Deferred[dict[int, int]]"]
 
@@ -39,10 +41,12 @@ class Memory:
     def refresh(self) -> Deferred[None]:
         """Measure if the last time is too long ago; the Deferred fires when ``known`` is fresh."""
         if self._waiting is None:
-            if 0 <= self._reactor.seconds() - self._measured_at < FRESH:
+            pids = self._pids()
+            lasts = FRESH if self.known.keys() >= set(pids) else SOON
+            if 0 <= self._reactor.seconds() - self._measured_at < lasts:
                 return succeed(None)
             self._waiting = []
-            self._in_thread(memory_of_all, self._pids()).addCallbacks(self._measured, self._failed)
+            self._in_thread(memory_of_all, pids).addCallbacks(self._measured, self._failed)
             if self._waiting is None:
                 return succeed(None)
         fresh: Deferred[None] = Deferred()

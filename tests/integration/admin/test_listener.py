@@ -318,7 +318,9 @@ def test_prometheus_finds_nothing_to_complain_of(watched: Watched) -> None:
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (0, "") == (done.returncode, done.stderr)
     assert watched.operator.metric("tracd_cluster_sent_bytes_total") > 100
-    assert watched.operator.metric('tracd_cluster_worker_memory_bytes{worker="1"}') > 1e6
+    memory = 'tracd_cluster_worker_memory_bytes{worker="1"}'
+    wait_until(lambda: memory in watched.operator.metrics(), 10, "the memory of a worker that may have just come")
+    assert watched.operator.metric(memory) > 1e6
     assert watched.operator.metric("tracd_cluster_loop_lag_seconds_count") > 10
 
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from tracd_cluster.admin.memory import FRESH, Memory
+from tracd_cluster.admin.memory import FRESH, SOON, Memory
 
 
 class Elsewhere:
@@ -25,21 +25,29 @@ class Elsewhere:
 
 
 def test_one_measurement_serves_all_who_ask() -> None:
-    """It is made again when it has grown old."""
-    clock, elsewhere = Clock(), Elsewhere()
-    memory = Memory(clock, elsewhere, lambda: [1, 2])
+    """It is made again when it has grown old, and sooner for somebody new."""
+    clock, elsewhere, pids = Clock(), Elsewhere(), [1, 2]
+    memory = Memory(clock, elsewhere, lambda: list(pids))
     told: list[str] = []
     memory.refresh().addCallback(lambda _: told.append("first"))
     memory.refresh().addCallback(lambda _: told.append("second"))
     assert ([[1, 2]], [], None) == (elsewhere.asked, told, memory.of(1))
-    elsewhere.answers[0].callback({1: 100})
+    elsewhere.answers[0].callback({1: 100, 2: 200})
     assert ["first", "second"] == told
-    assert (100, None, None) == (memory.of(1), memory.of(2), memory.of(None))
+    assert (100, None, None) == (memory.of(1), memory.of(3), memory.of(None))
+    clock.advance(SOON)
     memory.refresh()
     assert 1 == len(elsewhere.asked)
     clock.advance(FRESH)
     memory.refresh()
     assert 2 == len(elsewhere.asked)
+    elsewhere.answers[1].callback({1: 100, 2: 200})
+    pids.append(3)
+    memory.refresh()
+    assert 2 == len(elsewhere.asked)
+    clock.advance(SOON)
+    memory.refresh()
+    assert [1, 2, 3] == elsewhere.asked[2]
 
 
 def test_one_that_is_there_at_once() -> None:
