@@ -206,9 +206,9 @@ class Balancer:
         self.nobody = None
 
     @property
-    def deserted(self) -> bool:
-        """Tell whether there is no lane at all, be it free or claimed."""
-        return not self._lanes
+    def available(self) -> int:
+        """How many lanes are in use or free: none, and nobody serves."""
+        return len(self._lanes)
 
     @property
     def waiting(self) -> int:

@@ -76,6 +76,7 @@ LIVE = {
     "static.max_age": "static-max-age",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
+    "admin.public_health": "public-health",
 }
 """Field -> what the operator calls it; empty for what only follows from others."""
 
@@ -114,6 +115,8 @@ NOT_LIVE = {
     "process.logfile": "logfile",
     "process.control": "control",
     "process.drain_delay": "drain-delay",
+    "admin.addresses": "admin",
+    "admin.password_file": "admin-password-file",
     "log.access": "access-log",
     "log.access_form": "access-log-format",
     "log.messages": "log-format",

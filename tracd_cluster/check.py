@@ -19,6 +19,7 @@ from typing import Any
 
 from twisted.internet.protocol import Factory
 
+from tracd_cluster.admin.password import read_password
 from tracd_cluster.auth import password_file
 from tracd_cluster.auth.passwords import parse_htdigest, parse_htpasswd
 from tracd_cluster.auth.secret import read_secret
@@ -96,6 +97,11 @@ def check_passwords(settings: Settings) -> Iterator[Finding]:
     """Read every password file, and the secret."""
     for entry in settings.auth.entries:
         yield from _check_file(entry)
+    if settings.admin.password_file is not None:
+        try:
+            read_password(settings.admin.password_file)
+        except StartError as error:
+            yield "problem", str(error)
     if settings.auth.secret_file is not None:
         try:
             read_secret(settings.auth.secret_file)
@@ -156,6 +162,11 @@ def check_ports(settings: Settings, reactor: Any) -> Iterator[Finding]:
             front.open_port(description, Factory())
         except StartError as error:
             yield "problem", str(error)
+    for address in settings.admin.addresses:
+        try:
+            front.open_port(address.endpoint, Factory())
+        except StartError as error:
+            yield "problem", f"--admin {address}: {error}"
     for port in front.ports:
         port.stopListening()
 

@@ -23,6 +23,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from tracd_cluster import privileges, signals
+from tracd_cluster.admin.listener import Admin
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.auth.secret import derive, read_secret
 from tracd_cluster.auth.verifier import Verifier
@@ -100,6 +101,9 @@ class Cluster(service.Service):
             self.reloading.also.append(lambda: contexts.reload(reactor.seconds()))
         self.pool = self.supervisor if isinstance(self.supervisor, Supervisor) else Elsewhere(self.supervisor)
         self.operations = Operations(self, settings, reactor, twistd, self._fatal)
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.admin = Admin(settings.admin, self, lambda: self.operations.commands, reactor, in_thread)
+        self.reloading.also.append(self.admin.reload)
 
     def _make_learned(self, supervisor: Supervisor) -> Learned:
         projects = self._settings.pool.projects
@@ -156,6 +160,7 @@ class Cluster(service.Service):
             self.front.take(settings.front, settings.pool.drain_timeout)
             if self.front.strangers is not None:
                 self.front.strangers.take(settings.cache)
+            self.front.public_health = settings.admin.public_health
             self.front.learned.take(settings.static)
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
@@ -221,6 +226,7 @@ class Cluster(service.Service):
             self.front.gate = self._make_gate(settings)
             self.supervisor.privilegedStartService()
             self.front.privilegedStartService()
+            self.admin.open(process.user, process.group)
             self.operations.ports_opened(process.user if process.user is not None else self._twistd.get("uid"))
             privileges.drop(privileges.identity_of(process.user, process.group))
         except StartError as error:
@@ -246,6 +252,7 @@ class Cluster(service.Service):
             minder.startService()  # type: ignore[no-untyped-call]
         self.front.startService()
         self.operations.start()
+        self.admin.start()
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
         """Say a line that scripts look for: alone on its stream where the log leaves that free, else in the log."""
@@ -265,6 +272,7 @@ class Cluster(service.Service):
         stopping.addCallback(lambda _: self.front.stopService())
         stopping.addCallback(lambda _: self.supervisor.stopService())
         stopping.addCallback(lambda _: self.verifier.stop())
+        stopping.addCallback(lambda _: self.admin.stop())
         stopping.addCallback(lambda _: self.operations.end())
         return stopping
 

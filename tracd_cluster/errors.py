@@ -6,6 +6,9 @@ from __future__ import annotations
 class TracdClusterError(Exception):
     """Base of all that this package raises on purpose."""
 
+    refused_for = ""
+    """As what it is counted, where it says that a request was refused without having been looked at."""
+
 
 class ConfigError(TracdClusterError):
     """A setting that cannot be used: the message names the option, its value and what was expected."""
@@ -52,13 +55,19 @@ class LineFault(TracdClusterError):
 class LineFull(LineFault):
     """The waiting line has no place left."""
 
+    refused_for = "line_full"
+
 
 class LineTimeout(LineFault):
     """The request waited longer than allowed."""
 
+    refused_for = "line_timeout"
+
 
 class NobodyServing(LineFault):
     """No worker is there and none is expected soon."""
+
+    refused_for = "nobody"
 
 
 STATUS: dict[type[TracdClusterError], int] = {

@@ -332,6 +332,16 @@ def test_a_port_that_is_taken(env: Path, taken: int) -> None:
     assert f"cannot listen on tcp:port={taken}:interface=127.0.0.1:backlog=1024: Address already in use (" in told
 
 
+def test_an_admin_address_that_cannot_be_had(env: Path, taken: int, tmp_path: Path) -> None:
+    """With the name of its option; a password that is too short is found as well."""
+    (tmp_path / "password").write_text("short")
+    (tmp_path / "password").chmod(0o600)
+    words = ("--admin", str(taken), "--admin-password-file", str(tmp_path / "password"))
+    password, port = sorted(check("-b", "127.0.0.1", "-p", "0", *words, "-s", healthy(env)).problems, reverse=True)
+    assert f"--admin {taken}: cannot listen on tcp:port={taken}:interface=127.0.0.1: Address already in use" in port
+    assert "12 are the least" in password
+
+
 def test_few_files_get_a_hint(env: Path, where: list[str]) -> None:
     """The limit, what it bounds, and how to raise it."""
     outcome = check(*where, "-s", healthy(env), before="ulimit -n 256")

@@ -26,7 +26,7 @@ def test_killing_workers_all_the_time_loses_nothing(env: Path, start_cluster: St
     """
     cluster = start_cluster("-s", str(env), "--workers", "4")
     cluster.wait_for_workers(4)
-    load = Load(cluster.port).readers(6, *PAGES).writers(2)
+    load = Load(cluster.port).readers(6, *PAGES[:3]).writers(2)
     end, kills = monotonic() + 10, 0
     chance = random.Random(7)
     while monotonic() < end:

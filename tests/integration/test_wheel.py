@@ -62,6 +62,9 @@ def test_it_holds_the_package_and_the_plugin_and_nothing_else(wheel: Path) -> No
     assert {"tracd_cluster", "twisted"} == {name.split("/")[0] for name in names}
     assert ["twisted/plugins/tracd_cluster_plugin.py"] == [name for name in names if name.startswith("twisted/")]
     assert "tracd_cluster/py.typed" in names
+    assert {"index.html", "admin.js", "admin.css", "icon.svg"} == {
+        name.rpartition("/")[2] for name in names if name.startswith("tracd_cluster/admin/pages/")
+    }
 
 
 def test_the_installed_package_is_the_one_from_the_wheel(installed: Path, tmp_path: Path) -> None:

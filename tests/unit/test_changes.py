@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tracd_cluster.changes import LIVE, NOT_LIVE, changes, flat
+from tracd_cluster.settings.admin import AdminAddress
 from tracd_cluster.settings.auth import AuthEntry, AuthSettings
 from tracd_cluster.settings.foreign import ForeignSettings, Upstream
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
@@ -38,6 +39,7 @@ OTHERS: dict[str, Any] = {
     "auth.required": frozenset({"a"}),
     "auth.remote_user": b"remote-user",
     "pool.projects.env_paths": ("/srv/c",),
+    "admin.addresses": (AdminAddress(reach="loopback", endpoint="tcp:port=9180:interface=127.0.0.1"),),
 }
 """Values that differ from those before, where that is not to be had by counting."""
 

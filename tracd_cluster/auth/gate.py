@@ -109,6 +109,8 @@ class Gate:
         self._waiting: dict[Attempt, None] = {}
         self._looked_at: Counter[str] = Counter()
         """Attempts that are being checked, by their addresses' keys."""
+        self.logins = {"ok": 0, "failed": 0}
+        """How many the log has told of."""
 
         self._secret = secret
         self._verifier = verifier
@@ -252,11 +254,13 @@ class Gate:
         """Say what a verdict means for the client, and remember a failure."""
         if isinstance(verdict, Granted):
             if at_login:
+                self.logins["ok"] += 1
                 log.info("Login from {address} for user {user}", address=address, user=_shown(verdict.user))
             return quote(verdict.user).encode("ascii")
         if isinstance(verdict, Denied):
             if verdict.guess:
                 self._throttle.failed(address, self._now)
+                self.logins["failed"] += 1
                 log.warn(
                     "Login failed from {address} for user {user}: {reason}",
                     address=address,

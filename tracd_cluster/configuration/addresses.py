@@ -1,14 +1,16 @@
-"""How the options of other workers become their values: commands, addresses of servers, name servers."""
+"""How addresses become values: of servers elsewhere and name servers, of the admin listener; and commands."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
 from argparse import ArgumentTypeError
 from typing import Any
 from urllib.parse import urlsplit
 
-from tracd_cluster.configuration.values import base_path, port
+from tracd_cluster.configuration.values import base_path, path, port
+from tracd_cluster.settings.admin import AdminAddress
 from tracd_cluster.settings.foreign import Upstream
 
 _PATH = re.compile(r"/[!-~]*\Z")
@@ -16,6 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?\Z")
 _SCHEMES = {"http": ("http", False), "https": ("https", False), "srv": ("http", True), "http+srv": ("http", True),
             "https+srv": ("https", True)}  # fmt: skip
 _PORTS = {"http": 80, "https": 443}
+_MODE = re.compile(r"0?[0-7]{3}\Z")
 
 
 def command(text: str) -> tuple[str, ...]:
@@ -90,3 +93,57 @@ def resolver(text: str) -> tuple[str, int]:
     if re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:.]+", host) is None:
         raise ArgumentTypeError(f"{text!r} is not the address of a name server such as 127.0.0.1:53")
     return host, port(number) if number else 53
+
+
+def admin(text: str, folder: str = "") -> AdminAddress:
+    """Read ``unix:/path[;mode=660]``, ``host:port[;open]``, or a port, which is one of 127.0.0.1."""
+    if text.startswith("unix:"):
+        return _admin_socket(text, folder)
+    where = text.removesuffix(";open")
+    host, colon, number = where.rpartition(":")
+    bare = host.strip("[]").lower() if colon else "127.0.0.1"
+    address = _address(bare)
+    if address is None and not _NAME.match(bare):
+        raise _no_admin(text)
+    try:
+        port(number)
+    except ArgumentTypeError as error:
+        raise _no_admin(text) from error
+    near = address.is_loopback if address is not None else bare == "localhost"
+    kind = "tcp6" if ":" in bare else "tcp"
+    return AdminAddress(
+        reach="loopback" if near else "network",
+        endpoint=f"{kind}:port={number}:interface={escape(bare)}",
+        host=bare,
+        open=where != text,
+        text=text,
+    )
+
+
+def _admin_socket(text: str, folder: str) -> AdminAddress:
+    where, *words = text[len("unix:") :].split(";")
+    mode = words[0].removeprefix("mode=") if words else "600"
+    if not where or len(words) > 1 or (words and not words[0].startswith("mode=")) or not _MODE.match(mode):
+        raise _no_admin(text)
+    if int(mode, 8) & 0o007:
+        raise ArgumentTypeError(f"{text!r}: mode {mode} would let everybody on this host in; 600 and 660 do not")
+    where = path(where, folder)
+    endpoint = f"unix:address={escape(where)}:mode={mode}:lockfile=1"
+    written = f"unix:{where};mode={mode}" if words else f"unix:{where}"
+    return AdminAddress(reach="socket", endpoint=endpoint, path=where, text=written)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _no_admin(text: str) -> ArgumentTypeError:
+    return ArgumentTypeError(f"{text!r} is none of unix:/path, unix:/path;mode=660, port, host:port, host:port;open")
+
+
+def escape(text: str) -> str:
+    """Write a part of one of Twisted's endpoint descriptions."""
+    return text.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from tracd_cluster.configuration.addresses import escape
+from tracd_cluster.configuration.admin_config import admin_settings, open_admin
 from tracd_cluster.configuration.config_file import in_file, read_file
 from tracd_cluster.configuration.foreign_config import check_foreign, command_settings, foreign_settings
 from tracd_cluster.configuration.https_config import https_of, idle_options
@@ -188,6 +190,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
         foreign=foreign_settings(values),
         cache=CacheSettings(period=values["page_cache"], memory=values["page_memory"], stale=values["stale_if_error"]),
         process=_process(values),
+        admin=admin_settings(values),
         log=log_settings(values),
         static=StaticSettings(memory=values["static_memory"], max_age=values["static_max_age"]),
         warnings=tuple(_general_warnings(values) + warnings),
@@ -213,7 +216,7 @@ def _general_warnings(values: dict[str, Any]) -> list[str]:
         found.append(f"not served because of -e: {', '.join(values['envs'])}")
     if values["unquote"]:
         found.append("-q does nothing here: tracd has it for the protocol ajp")
-    return found + idle_options(values) + idle_sizes(values)
+    return [*found, *idle_options(values), *idle_sizes(values), *open_admin(values)]
 
 
 def _first_entries(given: Iterable[AuthEntry], warnings: list[str]) -> tuple[AuthEntry, ...]:
@@ -318,12 +321,8 @@ def beside(hostnames: Sequence[str], number: int | None) -> tuple[str, ...]:
 
 def _endpoint(hostname: str, number: int) -> str:
     if hostname.startswith("unix:"):
-        return f"unix:address={_escape(hostname[5:])}:mode=660:lockfile=1:backlog={BACKLOG}"
+        return f"unix:address={escape(hostname[5:])}:mode=660:lockfile=1:backlog={BACKLOG}"
     bare = hostname.strip("[]")
     kind = "tcp6" if ":" in bare else "tcp"
-    interface = f":interface={_escape(bare)}" if bare else ""
+    interface = f":interface={escape(bare)}" if bare else ""
     return f"{kind}:port={number}{interface}:backlog={BACKLOG}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")

@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from tracd_cluster.configuration import values
+from tracd_cluster.configuration.admin_options import ADMIN
 from tracd_cluster.configuration.cache_options import STRANGERS
 from tracd_cluster.configuration.foreign_options import FOREIGN
 from tracd_cluster.configuration.https_options import HTTPS
@@ -138,6 +139,7 @@ OPTIONS: tuple[Option, ...] = (
     seconds("--head-timeout", FRONT.head_timeout, "longest time for the head of a request to arrive"),
     seconds("--body-timeout", FRONT.body_timeout, "longest pause in a body, either way"),
     seconds("--idle-timeout", FRONT.idle_timeout, "longest pause between two requests of a connection"),
+    *ADMIN,
     flag("-d", "--daemonize", group="process", text="run in the background, messages to syslog", tracds=True),
     Option(
         names=("--pidfile",), group="process", read=values.path, metavar="FILE", is_path=True, tracds=True,

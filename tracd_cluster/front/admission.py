@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from tracd_cluster.auth.gate import Attempt
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.health import PREFIX, health
 from tracd_cluster.front.https_url import moved
 from tracd_cluster.front.target import check_host, inside
 from tracd_cluster.rewrite import forwarded
@@ -55,16 +56,17 @@ class ForwardedOrigin:
 class Admission:
     """A request that has been looked at.
 
-    ``own`` is the answer if the front gives it itself; ``attempt`` is a login that has to be decided first; ``user``
-    is the name of who has signed in, percent-encoded, or empty; ``request_id`` is what a trusted proxy calls the
-    request, or empty.
+    ``own`` is the answer if the front gives it itself, ``health`` if it tells of itself; ``attempt`` is a login that
+    has to be decided first; ``user`` is the name of who has signed in, percent-encoded, or empty; ``request_id`` is
+    what a trusted proxy calls the request, or empty.
     """
 
-    __slots__ = ("attempt", "origin", "own", "request_id", "user")
+    __slots__ = ("attempt", "health", "origin", "own", "request_id", "user")
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.own: ClientFault | None = None
+        self.health: tuple[int, str] | None = None
         self.attempt: Attempt | None = None
         self.user = b""
         self.request_id = b""
@@ -77,6 +79,11 @@ def admit(front: Front, client: Origin, head: Head) -> Admission:
     admission = Admission(client)
     if head.path == b"*":
         return admission
+    if front.public_health and head.path[:3] == PREFIX and head.method in (b"GET", b"HEAD"):
+        # Whoever watches us knows an address, and neither our names nor a password.
+        admission.health = health(front, head.path)
+        if admission.health is not None:
+            return admission
     try:
         if client.trusted and head.claims:
             admission.request_id = forwarded.request_id(head.claims)

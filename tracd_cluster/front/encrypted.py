@@ -105,6 +105,7 @@ class Encrypted(Protocol):
             self._flush()
             return
         except SSL.Error as error:
+            self._factory.contexts.handshakes["failed"] += 1
             if self._factory.contexts.asks_clients:
                 why = error.args[0][-1][-1] if error.args and error.args[0] else "it went away"
                 log.info("No TLS with {address}: {why}", address=getattr(self.getPeer(), "host", ""), why=why)
@@ -112,8 +113,10 @@ class Encrypted(Protocol):
             return
         self._phase = Phase.OPEN
         if self._factory.contexts.asks_clients and not self._meet():
+            self._factory.contexts.handshakes["failed"] += 1
             self.abortConnection()
             return
+        self._factory.contexts.handshakes["ok"] += 1
         self._read()
 
     def _meet(self) -> bool:

@@ -91,10 +91,10 @@ class Journey(Answering):
         admission = self._admission
         if admission.own is not None:
             self._answer_page(admission.own)
-        elif self.head.path == b"*":
-            connection = self._reply.connection_line(self._front.draining)
-            self.record.status = 204
-            self._finish(pages.options(date_line=self._client.standing.lines, connection=connection))
+        elif admission.health is not None or self.head.path == b"*":
+            lines = self._client.standing.lines + self._reply.connection_line(self._front.draining)
+            self.record.status, out = pages.of_ourselves(admission.health, lines, self.no_body)
+            self._finish(out)
         elif admission.attempt is not None:
             # The gate's own limits bound this wait.
             self._client.deadline = self._front.never
@@ -230,6 +230,8 @@ class Journey(Answering):
         if (page := self._stranger.instead_of(error)) is not None:
             self.give(page)
             return
+        if error.refused_for:
+            self._front.refused[error.refused_for] += 1
         connection = self._reply.connection_line(self._front.draining)
         date_line = self._client.standing.lines
         self._finish(self._front.error_pages.told(error, self.record, date_line, connection))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from tracd_cluster.settings.front import FrontSettings
+
 
 class TimeLimits:
     """The default limit, and those of kinds of requests; the first kind that fits counts.
@@ -43,3 +45,10 @@ def _in_order(pieces: list[bytes], target: bytes) -> bool:
             return False
         place += len(piece)
     return True
+
+
+def time_limits(settings: FrontSettings) -> TimeLimits:
+    """Make the limits of all kinds of requests."""
+    default = settings.request_timeout
+    slow = [(kind, max(seconds, default)) for kind, seconds in settings.slow_kinds]
+    return TimeLimits(default, [*settings.request_timeouts, *slow])

@@ -11,6 +11,7 @@ import itertools
 import os
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any, Protocol
@@ -29,7 +30,7 @@ from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.learned import Learned
-from tracd_cluster.front.limits import TimeLimits
+from tracd_cluster.front.limits import time_limits
 from tracd_cluster.front.pages import ErrorPages
 from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.record import Recorder
@@ -50,13 +51,6 @@ HANDED_OVER_GRACE = 15.0
 """The same when another process serves the ports, and nobody is waiting for our end."""
 HANDED_OVER_LIMIT = 3600.0
 """Seconds that requests then get at the most; the limits of each bring nearly all of them to an end long before."""
-
-
-def time_limits(settings: FrontSettings) -> TimeLimits:
-    """Make the limits of all kinds of requests."""
-    default = settings.request_timeout
-    slow = [(kind, max(seconds, default)) for kind, seconds in settings.slow_kinds]
-    return TimeLimits(default, [*settings.request_timeouts, *slow])
 
 
 class Unattended(Protocol):
@@ -109,6 +103,10 @@ class Front(service.Service):
         """Another process serves the same ports: they are its own at our end (Note [Shared sockets] in ports.py)."""
         self.withdrawn = False
         """We have been asked to stop: whoever asks whether to send clients here is told not to."""
+        self.refused: Counter[str] = Counter()
+        """Requests that were refused without having been looked at, by the reason (errors.py, refused_for)."""
+        self.public_health = False
+        """Clients are told of that too (health.py)."""
         self.take(settings, drain_timeout)
         self.recorders: list[Recorder] = []
         """Who is told of each request that has ended."""

@@ -124,14 +124,16 @@ def sentence(error: TracdClusterError) -> str:
     return "The server is busy. Please try again in a moment."
 
 
-def options(*, date_line: bytes, connection: bytes) -> bytes:
-    """Answer ``OPTIONS *``, which asks about the server and not about a page (RFC 9110 section 9.3.7)."""
-    return b"".join(
-        (
-            b"HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, OPTIONS, POST\r\n",
-            date_line,
-            b"Server: tracd-cluster\r\n",
-            connection,
-            b"\r\n",
-        )
-    )
+def of_ourselves(health: tuple[int, str] | None, lines: bytes, no_body: bool) -> tuple[int, bytes]:
+    """Answer what asks about the server and not about a page: how it is, or else ``OPTIONS *`` (RFC 9110, 9.3.7).
+
+    Gives the status too; ``lines`` are whole lines, Date among them.
+    """
+    if health is None:
+        status, body, own = 204, b"", b"Allow: GET, HEAD, OPTIONS, POST\r\n"
+    else:
+        status, body = health[0], f"{health[1]}\n".encode("ascii")
+        own = b"Content-Type: text/plain\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        own += b"Content-Length: %d\r\n" % len(body)
+    start = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    return status, b"".join((start, own, lines, b"Server: tracd-cluster\r\n\r\n", b"" if no_body else body))

@@ -125,5 +125,5 @@ def _why_not(error: BaseException | None) -> str:
     if number == 13:
         return f"{text} (ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; or choose a port above)"
     if number == 98:
-        return f"{text} (another process listens there; choose another port with -p, or stop it)"
+        return f"{text} (another process listens there; choose another port, or stop it)"
     return text

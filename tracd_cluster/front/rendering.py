@@ -242,7 +242,7 @@ class Strangers:
     @property
     def deserted(self) -> bool:
         """Tell whether there is no worker at all."""
-        return self._balancer.deserted
+        return not self._balancer.available
 
     def at_once(self, key: bytes) -> Page | None:
         """Give a page that is good, or while there is no worker at all, one that was."""

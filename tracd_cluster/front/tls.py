@@ -57,6 +57,7 @@ class Contexts:
         self._default: SSL.Context
         self._entry: SSL.Context
         self._entry_ends = 0.0
+        self.handshakes = {"ok": 0, "failed": 0}
 
     def read(self, now: float) -> list[str]:
         """Read all files; give what cannot be used, and raise StartError if nothing can."""

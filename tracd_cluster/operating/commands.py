@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from typing import Any, Protocol
 
 from tracd_cluster.balancer import Balancer
@@ -24,6 +24,16 @@ from tracd_cluster.workers.worker import Life, Worker
 Work = Generator[str, None, End]
 
 
+class Doors(Protocol):
+    """The admin addresses, which go along in an upgrade."""
+
+    def handed(self) -> dict[str, int]: ...
+
+    def hold_back(self) -> None: ...
+
+    def accept(self) -> None: ...
+
+
 class Cluster(Protocol):
     """The service, as commands see it."""
 
@@ -33,6 +43,13 @@ class Cluster(Protocol):
 
     def reload(self) -> list[str]:
         """Take what has changed, and say what that was, one line each."""
+
+
+class Service(Cluster, Protocol):
+    """The same, as an upgrade sees it."""
+
+    @property
+    def admin(self) -> Doors: ...
 
 
 class Commands:
@@ -72,21 +89,21 @@ class Commands:
 
     # -- looking
 
-    def report(self) -> dict[str, Any]:
-        """Give everything that is known, as plain values."""
+    def report(self, memory: Callable[[int | None], int | None] = pss) -> dict[str, Any]:
+        """Give everything that is known, as plain values; ``memory`` tells that of a process."""
         front, supervisor = self._cluster.front, self._cluster.pool
         found: dict[str, Any] = dict(supervisor.snapshot())
         for process in (*found["templates"], *found["workers"]):
-            process["memory"] = pss(process["pid"]) if process["life"] != Life.EXITED.value else None
+            process["memory"] = memory(process["pid"]) if process["life"] != Life.EXITED.value else None
         return {
             "name": "tracd-cluster",
-            "version": _version(),
+            "version": version(),
             "pid": os.getpid(),
             "seconds": self._uptime(),
             "addresses": self.addresses,
             "connections": len(front.connections),
             "waiting": self._cluster.balancer.waiting,
-            "memory": pss(os.getpid()),
+            "memory": memory(os.getpid()),
             **found,
             "stopping": front.withdrawn or found["stopping"],
         }
@@ -170,8 +187,9 @@ class Commands:
         return upgrade.outcome
 
 
-def _version() -> str:
+def version() -> str:
+    """Give our own."""
     try:
-        return version("tracd-cluster")
-    except PackageNotFoundError:
+        return metadata.version("tracd-cluster")
+    except metadata.PackageNotFoundError:
         return "(not installed)"

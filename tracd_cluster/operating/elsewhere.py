@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from tracd_cluster.workers.steps import Desired, Wish
 from tracd_cluster.workers.table import Table
@@ -23,6 +23,11 @@ class Elsewhere:
         self._servers = servers
         self.desired = Desired(count=0)
         self.table = Table()
+
+    def servers(self) -> list[dict[str, Any]]:
+        """Give the servers alone."""
+        found: Any = self._servers.snapshot()["servers"]
+        return list(found)
 
     def snapshot(self) -> dict[str, object]:
         """Give the servers as plain values, and that there are no workers."""

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 from tracd_cluster.errors import StartError
 from tracd_cluster.operating import places, systemd, takeover
-from tracd_cluster.operating.commands import Cluster, Commands
+from tracd_cluster.operating.commands import Commands, Service
 from tracd_cluster.operating.control_socket import ControlSocket
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.inheritance import take_inheritance
@@ -53,7 +53,7 @@ class Operations:
     """The operator's side of one service; ``give_up`` ends it with a message and status 1."""
 
     def __init__(
-        self, cluster: Cluster, settings: Settings, reactor: Any, twistd: Any, give_up: Callable[[str], None]
+        self, cluster: Service, settings: Settings, reactor: Any, twistd: Any, give_up: Callable[[str], None]
     ) -> None:
         self._cluster = cluster
         self._settings = settings
@@ -69,7 +69,7 @@ class Operations:
         self._herald = systemd.Herald(self._manager.watchdog if self._manager is not None else 0.0)
         self._settled = 1
         """The generation whose take-over is no news any more."""
-        self._commands = Commands(cluster, reactor.stop, self.upgrade, lambda: reactor.seconds() - self._began)
+        self.commands = Commands(cluster, reactor.stop, self.upgrade, lambda: reactor.seconds() - self._began)
         self._control: ControlSocket | None = None
         self._upgrade: Upgrade | None = None
         self._handed_over = False
@@ -99,6 +99,7 @@ class Operations:
         front = self._cluster.front
         if self._predecessor is not None:
             front.hold_back()
+            self._cluster.admin.hold_back()
             for descriptor in front.inherited.values():
                 os.close(descriptor)
             return
@@ -121,7 +122,7 @@ class Operations:
                 places.prepare(os.path.dirname(path), user)
             else:
                 places.check_folder(os.path.dirname(path))
-            control = ControlSocket(path, self._commands.begin, self._reactor, own_folder=wanted == "auto")
+            control = ControlSocket(path, self.commands.begin, self._reactor, own_folder=wanted == "auto")
             control.open(user, replace)
         except StartError as error:
             if wanted != "auto" and not replace:
@@ -142,7 +143,7 @@ class Operations:
     def start(self) -> None:
         """Serve, or wait for our turn."""
         self.logs.start()
-        self._commands.addresses = self._cluster.front.addresses()
+        self.commands.addresses = self._cluster.front.addresses()
         if self._control is not None:
             self._control.start()
             log.info("tracd-cluster ctl reaches this service at {path}", path=self._control.path)
@@ -214,7 +215,8 @@ class Operations:
             self._upgrade = Upgrade(
                 self._reactor,
                 self._command,
-                {what: port.fileno() for what, port in zip(front.descriptions, front.ports, strict=True)},
+                {what: port.fileno() for what, port in zip(front.descriptions, front.ports, strict=True)}
+                | self._cluster.admin.handed(),
                 self._twistd.get("pidfile") or None,
                 self._control.path if self._control is not None else None,
                 systemd.variables_of(self._manager),
@@ -252,6 +254,7 @@ class Operations:
         """Leave everything to the successor, tell whoever asked for it, and end."""
         self._handed_over = True
         self._cluster.front.hold_back()
+        self._cluster.admin.hold_back()
         self._twistd["pidfile"] = ""  # which twistd would take away at our end
         if self._notifier is not None:
             self._notifier.close()
@@ -273,6 +276,7 @@ class Operations:
         self._cluster.pool.inherit(wish)
         left = self._predecessor.left
         self._cluster.front.accept()
+        self._cluster.admin.accept()
         if left.pidfile is not None:
             write_pid(left.pidfile)
             self._twistd["pidfile"] = left.pidfile

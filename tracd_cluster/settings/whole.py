@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tracd_cluster.settings.admin import AdminSettings
 from tracd_cluster.settings.auth import AuthSettings
 from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.settings.foreign import ForeignSettings
@@ -24,6 +25,7 @@ class Settings:
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
     log: LogSettings = field(default_factory=LogSettings)
     static: StaticSettings = field(default_factory=StaticSettings)
     warnings: tuple[str, ...] = ()

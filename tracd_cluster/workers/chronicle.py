@@ -47,6 +47,8 @@ class Chronicle:
         self._table = table
         self._give_up = give_up
         self._mishaps: deque[Mishap] = deque(maxlen=KEPT)
+        self.ended = dict.fromkeys(report.REASONS, 0)
+        """How many workers have ended, by the reason; those of the service's own end are not among them."""
 
     def mishaps(self) -> list[dict[str, object]]:
         """Give the last mishaps as plain values, the latest at the end."""
@@ -78,6 +80,8 @@ class Chronicle:
     def worker_over(self, worker: Worker, how: str, ending: Ending, requests: Sequence[str], now: float) -> None:
         """Note the end of a worker with which ``requests`` were lost, and tell of it in one line."""
         asked = worker.asked_to_end
+        if not self._desired.stopping and (why := report.why_ended(worker, self._desired)):
+            self.ended[why] += 1
         worker.end(now, ending.from_outside and not worker.killed)
         if asked:
             log.info("{worker} has ended as asked: it {how}", worker=worker, how=how)

@@ -13,6 +13,22 @@ from tracd_cluster.workers.steps import Desired
 from tracd_cluster.workers.table import Table
 from tracd_cluster.workers.worker import Life, Template, Worker, WorkerKey
 
+REASONS = ("crash", "recycled", "hung", "generation", "scaled")
+"""Why a worker can have ended while others serve on."""
+
+
+def why_ended(worker: Worker, desired: Desired) -> str:
+    """Give the one of the reasons for which a worker that is just ending does so; a stand-in that goes has none."""
+    if worker.hung:
+        return "hung"
+    if not worker.asked_to_end:
+        return "crash"
+    if worker.due:
+        return "recycled"
+    if worker.generation < desired.generation:
+        return "generation"
+    return "" if worker.stand_in else "scaled"
+
 
 def how_ended(process: Worker | Template, ending: Ending) -> str:
     """Say how a process ended, and name our own reason where it was we who killed it."""

@@ -43,6 +43,8 @@ class Table:
     workers: dict[WorkerKey, Worker] = field(default_factory=dict)
     last_failure: Failure | None = None
     """Why the newest generation does not serve; None once one does."""
+    generations: dict[str, int] = field(default_factory=lambda: {"taken": 0, "refused": 0})
+    """How many have come to serve, and how many have not."""
     generations_changed: Callable[[], object] = lambda: None
     """Called when the first worker of a generation gets ready, and when the last of one has gone."""
 
@@ -60,6 +62,7 @@ class Table:
         """Note that a worker of this generation got ready."""
         self.templates[generation].served += 1
         if self.templates[generation].served == 1:
+            self.generations["taken"] += 1
             self.generations_changed()
         if self.last_failure is not None and self.last_failure.generation < generation:
             self.last_failure = None
@@ -68,6 +71,7 @@ class Table:
         """Note why a generation does not serve; the first reason told is the one that is kept."""
         if self.last_failure is None or self.last_failure.generation < failure.generation:
             self.last_failure = failure
+            self.generations["refused"] += 1
 
     def running(self) -> Ready | None:
         """Give what the newest generation that has served has told of itself."""
@@ -155,6 +159,7 @@ class Table:
             since=now,
             deadline=now + desired.start_timeout,
             strikes=before.strikes if before is not None else 0,
+            stand_in=number > desired.count,
         )
 
     def _forget(self, number: int, generation: int) -> None:

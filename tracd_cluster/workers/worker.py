@@ -182,6 +182,8 @@ class Worker(_Process):
     """Why it is to make room for a fresh one, though nothing is wrong with it; empty while it may stay."""
     hung: bool = False
     """A request ran out of time on it: before it is killed it has a moment to print where it stands."""
+    stand_in: bool = False
+    """It was forked to serve while another one is replaced."""
 
     def __repr__(self) -> str:
         return f"<Worker {self.number} of generation {self.generation}, {self._told()}>"

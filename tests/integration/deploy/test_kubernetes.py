@@ -182,7 +182,7 @@ def test_numbers_fit() -> None:
     found, given = built("example"), options()
     (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert (given["port"], int(given["admin"].rpartition(":")[2])) == (ports["http"], ports["admin"])
+    assert (given["port"], given["admin"]) == (ports["http"], f"0.0.0.0:{ports['admin']};open")
     scaler = found["HorizontalPodAutoscaler"]["spec"]
     most = int(found["Cluster"]["spec"]["postgresql"]["parameters"]["max_connections"])
     assert most > 2 * given["workers"] * (scaler["maxReplicas"] + 1)

@@ -246,6 +246,7 @@ def test_a_login_is_logged_and_a_page_is_not(tmp_path: Path) -> None:
             doorway.log_in("ann", "secret", target=target)
             doorway.work()
     assert ["Login from 192.0.2.1 for user 'ann'"] == [formatEvent(event) for event in logs]
+    assert {"ok": 1, "failed": 0} == doorway.gate.logins
 
 
 @pytest.mark.parametrize(
@@ -265,6 +266,7 @@ def test_a_failed_login_is_logged_so_that_nobody_can_forge_it(tmp_path: Path, us
         doorway.work()
     assert [401] == status_of(told)
     assert [f"Login failed from 2001:db8::1 for user {shown}: no such user"] == [formatEvent(one) for one in logs]
+    assert {"ok": 0, "failed": 1} == doorway.gate.logins
 
 
 def test_a_password_file_must_be_there_at_the_start(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The values of the options of other workers."""
+"""The values of addresses: of other workers, and of the admin listener."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from tracd_cluster.configuration.addresses import command, resolver, upstream, url_path
+from tracd_cluster.configuration.addresses import admin, command, resolver, upstream, url_path
 from tracd_cluster.settings.foreign import Upstream
 
 
@@ -83,3 +83,45 @@ def test_a_path_and_a_name_server() -> None:
             url_path(text)
     with pytest.raises(ArgumentTypeError):
         resolver("ns.example.org")
+
+
+@pytest.mark.parametrize(
+    ("text", "reach", "endpoint", "host"),
+    [
+        ("9180", "loopback", "tcp:port=9180:interface=127.0.0.1", "127.0.0.1"),
+        ("127.0.0.2:9180", "loopback", "tcp:port=9180:interface=127.0.0.2", "127.0.0.2"),
+        ("[::1]:9180", "loopback", r"tcp6:port=9180:interface=\:\:1", "::1"),
+        ("LocalHost:9180", "loopback", "tcp:port=9180:interface=localhost", "localhost"),
+        ("10.0.0.5:9180", "network", "tcp:port=9180:interface=10.0.0.5", "10.0.0.5"),
+        ("0.0.0.0:9180;open", "network", "tcp:port=9180:interface=0.0.0.0", "0.0.0.0"),
+        ("0.0.0.0:9180", "network", "tcp:port=9180:interface=0.0.0.0", "0.0.0.0"),
+        ("[::]:9180", "network", r"tcp6:port=9180:interface=\:\:", "::"),
+        ("admin.example.org:80", "network", "tcp:port=80:interface=admin.example.org", "admin.example.org"),
+        ("localhost.x:80", "network", "tcp:port=80:interface=localhost.x", "localhost.x"),
+        ("unix:/run/a.sock", "socket", "unix:address=/run/a.sock:mode=600:lockfile=1", ""),
+        ("unix:/run/a.sock;mode=660", "socket", "unix:address=/run/a.sock:mode=660:lockfile=1", ""),
+        ("unix:a:b.sock", "socket", r"unix:address=/etc/a\:b.sock:mode=600:lockfile=1", ""),
+    ],
+)
+def test_admin_addresses(text: str, reach: str, endpoint: str, host: str) -> None:
+    """It is known of each who can reach it; what is written again is read as the same."""
+    address = admin(text, "/etc")
+    assert (reach, endpoint, host) == (address.reach, address.endpoint, address.host)
+    again = admin(str(address), "/elsewhere")
+    assert (address.endpoint, address.path, address.open) == (again.endpoint, again.path, text.endswith(";open"))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "none of unix:/path"), ("x", "none of"), (":9180", "none of"), ("a b:9180", "none of"),
+        ("9180;mode=600", "none of"), ("127.0.0.1:99999", "none of"), ("unix:", "none of"),
+        ("unix:/a;mode=9", "none of"),
+        ("unix:/a;owner=x", "none of"), ("unix:/a;open", "none of"), ("unix:/a;mode=600;mode=600", "none of"),
+        ("unix:/a;mode=666", "would let everybody on this host in"), ("unix:/a;mode=604", "would let everybody"),
+    ],
+)  # fmt: skip
+def test_what_is_no_admin_address(text: str, why: str) -> None:
+    """The message says what was expected."""
+    with pytest.raises(ArgumentTypeError, match=why):
+        admin(text)

@@ -130,6 +130,8 @@ def test_a_request_and_its_answer(tmp_path: Path) -> None:
     answer = line.answer()
     assert [200] == statuses(answer)
     assert b"\r\nStrict-Transport-Security: max-age=300\r\n" in answer
+    assert front.contexts is not None
+    assert {"ok": 1, "failed": 0} == front.contexts.handshakes
     answer = line.ask(b"GET /../a HTTP/1.1\r\nHost: a\r\n\r\n")
     assert [400] == statuses(answer)
     assert b"\r\nStrict-Transport-Security: max-age=300\r\n" in answer
@@ -216,6 +218,8 @@ def test_what_is_no_tls_is_answered_by_an_alert(tmp_path: Path) -> None:
     line = Line(front)
     line.socket.encrypted.dataReceived(b"\x80\x2e\x01\x00\x02" + bytes(50))
     assert line.socket.closed
+    assert front.contexts is not None
+    assert {"ok": 0, "failed": 1} == front.contexts.handshakes
 
 
 @pytest.mark.parametrize("pieces", [1, 3])

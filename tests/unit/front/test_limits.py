@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracd_cluster.front.limits import TimeLimits
-from tracd_cluster.front.listener import time_limits
+from tracd_cluster.front.limits import TimeLimits, time_limits
 from tracd_cluster.settings.front import FrontSettings
 
 LIMITS = time_limits(FrontSettings(request_timeouts=(("/report/*format=csv", 900.0), ("/changeset/1", 30.0))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.head import Head
-from tracd_cluster.front.pages import ErrorPages, options
+from tracd_cluster.front.pages import ErrorPages, of_ourselves
 from tracd_cluster.front.record import Record
 
 DATE = b"Date: x\r\n"
@@ -27,7 +27,9 @@ def test_a_page_for_head_has_no_body() -> None:
 
 def test_what_the_server_can_do() -> None:
     """OPTIONS * is answered without a page."""
-    assert options(date_line=DATE, connection=b"").startswith(b"HTTP/1.1 204 No Content\r\nAllow: GET")
+    status, answer = of_ourselves(None, DATE, False)
+    assert 204 == status
+    assert answer.startswith(b"HTTP/1.1 204 No Content\r\nAllow: GET")
 
 
 def test_an_error_is_told_and_noted() -> None:

@@ -14,7 +14,7 @@ class Servers:
         self.looks = 0
 
     def snapshot(self) -> dict[str, object]:
-        return {"servers": ["10.0.0.5:8000"], "stopping": True}
+        return {"servers": [{"server": "10.0.0.5:8000"}], "stopping": True}
 
     def new_generation(self) -> None:
         self.looks += 1
@@ -25,7 +25,9 @@ def test_nothing_there_is_ours_to_start_or_end() -> None:
     servers = Servers()
     elsewhere = Elsewhere(servers)
     snapshot = elsewhere.snapshot()
-    assert (["10.0.0.5:8000"], [], True) == (snapshot["servers"], snapshot["workers"], snapshot["stopping"])
+    expected = [{"server": "10.0.0.5:8000"}]
+    assert (expected, [], True) == (snapshot["servers"], snapshot["workers"], snapshot["stopping"])
+    assert expected == elsewhere.servers()
     for ask in (elsewhere.scale, elsewhere.recycle):
         with pytest.raises(ValueError, match="the servers are elsewhere"):
             ask(2)

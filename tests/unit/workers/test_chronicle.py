@@ -115,3 +115,43 @@ def test_a_lane_that_is_lost_without_a_hang_still_has_its_grace(pool: Pool) -> N
     assert [] == pool.said()
     pool.clock.advance(LOST_GRACE)
     assert ["template 1: SIGKILL to 1"] == pool.said()
+
+
+def test_why_workers_end_is_counted(pool: Pool) -> None:
+    """A crash, a hang, a replacement, one too many, a newer generation; a stand-in that goes is none of them."""
+    pool.run()
+    supervisor = pool.supervisor
+    pool.end(1)
+    pool.fork(1)
+    hang(pool)
+    pool.fork(3)
+    pool.clock.advance(LAST_WORDS)
+    number = 1 if "1.1 stopping" in pool.lives() else 2
+    pool.end(number)
+    pool.fork(number)
+    pool.end(3, 0)
+    assert (1, 1, 0) == tuple(supervisor.chronicle.ended[why] for why in ("crash", "hung", "scaled"))
+    supervisor.recycle(2)
+    pool.fork(3)
+    pool.end(2, 0)
+    pool.fork(2)
+    pool.end(3, 0)
+    supervisor.scale(1)
+    pool.end(2, 0)
+    assert (1, 1) == tuple(supervisor.chronicle.ended[why] for why in ("recycled", "scaled"))
+    supervisor.new_generation()
+    pool.templates[-1].get_ready()
+    pool.fork(1, 2)
+    pool.end(1, 0)
+    expected = {"crash": 1, "recycled": 1, "hung": 1, "generation": 1, "scaled": 1}
+    assert expected == supervisor.chronicle.ended
+    assert {"taken": 2, "refused": 0} == supervisor.table.generations
+
+
+def test_the_end_of_the_service_is_no_restart(pool: Pool) -> None:
+    """Nobody is to be woken for it."""
+    pool.run()
+    pool.supervisor.stopService()
+    pool.end(1, 0)
+    pool.end(2)
+    assert {0} == set(pool.supervisor.chronicle.ended.values())

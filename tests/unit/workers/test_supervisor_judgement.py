@@ -83,6 +83,7 @@ def test_a_generation_that_hangs_is_ended_in_time(pool: Pool) -> None:
     assert ["template 2: stack", "template 2: kill"] == pool.said()
     pool.supervisor.template_ended(2, KILLED)
     assert "it did not get ready within 7 s" == last_failure(pool)["error"]
+    assert 1 == pool.supervisor.table.generations["refused"]
     assert ["1.1 ready", "2.1 ready"] == pool.lives()
 
 

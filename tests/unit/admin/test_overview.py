@@ -1,0 +1,43 @@
+"""What the page is told."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.admin.ended import ended
+from tests.unit.admin.service import Servers, Service
+from tests.unit.workers.pool import Request
+from tracd_cluster.admin.overview import Overview
+from tracd_cluster.operating.elsewhere import Elsewhere
+
+
+def overview(service: Service) -> Overview:
+    """Make one."""
+    return Overview(service, service.commands, service.counts, service.slow, service.lag, service.memory)
+
+
+def test_it_is_the_report_of_ctl_and_more() -> None:
+    """Users are named as they are; all of it can be written as JSON."""
+    service = Service()
+    service.work("/report/3")
+    service.counts.tell(ended(b"/wiki", 502))
+    service.slow.tell(ended(b"/query", worker_seconds=2.0))
+    for _ in range(3):
+        service.balancer.claim(Request())
+    found = json.loads(json.dumps(overview(service).of(1003.0)))
+    assert service.commands.report(service.memory.of).keys() - {"now"} <= found.keys()
+    [asked] = found["workers"][0]["asked"]
+    assert ("GET", "/report/3", "jörg", 2.0) == (asked["method"], asked["path"], asked["user"], asked["seconds"])
+    assert (True, 1, {"5xx": 1}) == (found["here"], found["busy"], found["requests"])
+    assert ["/query"] == [one["path"] for one in found["slow"]]
+    assert (1, 10) == (found["line"]["waiting"], found["line"]["limit"])
+    assert (1 << 20, None) == tuple(worker["memory"] for worker in found["workers"])
+    assert ({"taken": 1, "refused": 0}, None, []) == (found["generations"], found["logins"], found["certificates"])
+
+
+def test_servers_elsewhere() -> None:
+    """There are none of our own."""
+    found = overview(Service(Elsewhere(Servers()))).of(1003.0)
+    assert (False, [], ["http://a", "http://b"]) == (
+        found["here"], found["workers"], [one["server"] for one in found["servers"]],
+    )  # fmt: skip

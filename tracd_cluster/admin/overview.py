@@ -1,0 +1,63 @@
+"""What the status page is told: the report of ``ctl status``, and what only whoever looks for longer wants to know."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from tracd_cluster.admin.counts import Counts
+from tracd_cluster.admin.lag import Lag
+from tracd_cluster.admin.memory import Memory
+from tracd_cluster.admin.metrics import Watched
+from tracd_cluster.admin.slow import SlowRequests
+from tracd_cluster.operating.commands import Commands
+from tracd_cluster.workers.supervisor import Supervisor
+
+
+class Overview:
+    """Makes it, each time anew; all of it is plain values."""
+
+    def __init__(
+        self, service: Watched, commands: Commands, counts: Counts, slow: SlowRequests, lag: Lag, memory: Memory
+    ) -> None:
+        self._service = service
+        self._commands = commands
+        self._counts = counts
+        self._slow = slow
+        self._lag = lag
+        self._memory = memory
+
+    def of(self, now: float) -> dict[str, Any]:
+        """Give everything as it is now."""
+        service = self._service
+        balancer, pool = service.balancer, service.pool
+        report = self._commands.report(self._memory.of)
+        asked = [worker for worker in report["workers"] if worker["asked"]]
+        for one in (one for worker in asked for one in worker["asked"]):
+            one["user"] = unquote(one["user"])
+        return {
+            "now": now,
+            **report,
+            "here": isinstance(pool, Supervisor),
+            "busy": len(asked),
+            "line": {"waiting": balancer.waiting, "waited": balancer.waited(now), "limit": balancer.limit},
+            "requests": self._counts.by_status(),
+            "refused": dict(service.front.refused),
+            "sent": self._counts.sent,
+            "received": self._counts.received,
+            "restarts": pool.chronicle.ended if isinstance(pool, Supervisor) else {},
+            "generations": pool.table.generations,
+            "logins": service.front.gate.logins if service.front.gate is not None else None,
+            "lag": self._lag.recent(),
+            "slow": self._slow.latest(),
+            "certificates": self._certificates(),
+        }
+
+    def _certificates(self) -> list[dict[str, object]]:
+        contexts = self._service.front.contexts
+        if contexts is None:
+            return []
+        return [
+            {"names": each.names, "path": each.pair.certificate, "not_after": each.not_after}
+            for each in contexts.keyring.certificates
+        ]
