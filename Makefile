@@ -54,7 +54,7 @@ drill: $(VENV)/dev
 	    $(BIN)/python -m pytest -s tests/integration/drill -o faulthandler_timeout=3600
 
 bench: $(VENV)/bench
-	@.ci/tools git nginx wrk openssl
+	@.ci/tools git nginx wrk openssl haproxy apache2 caddy
 	$(BIN)/python -m tests.bench $(BENCH)
 
 clean:

@@ -15,7 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import downloads, life, logins, tls, workloads
+from tests.bench import downloads, life, logins, static, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -23,7 +23,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front", "login", "tls", "files")
+PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "static")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -87,6 +87,12 @@ class Bench:
             self.run.downloads, self.run.beside = downloads.measure(
                 self.small, FOLDER / "run", self.workers, max(5, self.reps)
             )
+
+        if "static" in self.parts:
+            say("static")
+            folder = FOLDER / "run"
+            self.run.hits = static.hits(self.small, folder, self.workers, self.seconds, self.reps)
+            self.run.views = static.views(self.large, folder, self.workers, self.seconds, self.reps)
 
     def kinds(self, kinds: tuple[type[Peer], ...]) -> list[type[Peer]]:
         """Give the servers that were asked for."""
@@ -231,7 +237,7 @@ def main() -> int:
         return 130
     finally:
         run = bench.run
-        if any((run.samples, run.starts, run.fronts, run.logins, run.tls, run.downloads)):
+        if any((run.samples, run.starts, run.fronts, run.logins, run.tls, run.downloads, run.hits)):
             save(bench.run)
     print(markdown(bench.run))
     return 0

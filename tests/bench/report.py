@@ -9,13 +9,14 @@ from math import prod
 from statistics import median
 from typing import Any
 
-from tests.bench import downloads, tls
+from tests.bench import downloads, static, tls
 from tests.bench.client import Load
 from tests.bench.downloads import Beside, Download
 from tests.bench.ideal import Ideal
 from tests.bench.life import Loss
 from tests.bench.logins import RATE, LoginSample
 from tests.bench.peers import FRONTS, PAGES, Gunicorn, NginxTracd, Ours
+from tests.bench.static import Hits, Views
 from tests.bench.tls import TlsSample
 from tests.bench.workloads import DISTURBED, MIXED, WORKLOADS, Sample
 
@@ -40,6 +41,8 @@ class Run:
     tls: list[TlsSample] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
     beside: list[Beside] = field(default_factory=list)
+    hits: list[Hits] = field(default_factory=list)
+    views: list[Views] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -58,6 +61,8 @@ class Run:
         run.tls = [TlsSample(**each) for each in found.get("tls", [])]
         run.downloads = [Download(**each) for each in found.get("downloads", [])]
         run.beside = [Beside(**each) for each in found.get("beside", [])]
+        run.hits = [Hits(**each) for each in found.get("hits", [])]
+        run.views = [Views(**each) for each in found.get("views", [])]
         run.losses = {peer: [Loss(**each) for each in losses] for peer, losses in found["losses"].items()}
         return run
 
@@ -217,6 +222,26 @@ def downloads_table(run: Run) -> str:
     return table(["100 MB", "MB/s", "nginx", "ratio", "another's ms alone", *beside], rows)
 
 
+def hits_table(run: Run) -> str:
+    """Compare a style sheet from memory with others' from disk."""
+    rows = []
+    for server in dict.fromkeys(sample.server for sample in run.hits):
+        found = [static.middle(run.hits, server, part) for part in ("rate", "cpu")]
+        ratios = [static.hits_ratio(run.hits, server, of_a_core) for of_a_core in (False, True)]
+        rows.append([server, *map(show, found), *(times(each if server != OURS else None) for each in ratios)])
+    return table(["8 KiB of css, 64 connections", "requests/s", "CPU, µs", "ours to it", "of a core"], rows)
+
+
+def views_table(run: Run) -> str:
+    """Compare page views: a page and all files that it names."""
+    rows = [
+        [server, show(middle(static.views_of(run.views, server))), times(static.views_ratio(run.views, server))]
+        for server in dict.fromkeys(sample.server for sample in run.views)
+    ]
+    requests = run.views[0].requests if run.views else 0
+    return table([f"page views of {requests} requests", "views/s", "ours to it"], rows)
+
+
 def summary(run: Run) -> list[str]:
     """Say in a few lines what matters most."""
     lines = []
@@ -234,6 +259,7 @@ def summary(run: Run) -> list[str]:
             + "."
         )
     errors = sum(sample.errors for sample in run.samples + run.fronts)
+    errors += sum(hits.errors for hits in run.hits) + sum(views.errors for views in run.views)
     lines.append(f"Requests that failed in all measurements together: {errors}.")
     others = [sample.others for sample in run.samples + run.fronts] + [sample.others for sample in run.logins]
     if disturbed := sum(each > DISTURBED for each in others):
@@ -264,6 +290,8 @@ def markdown(run: Run) -> str:
         parts.append(logins_table(run))
     if run.tls:
         parts.append(tls_table(run))
+    if run.hits:
+        parts += [hits_table(run), views_table(run)]
     if run.downloads:
         parts.append(downloads_table(run))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"

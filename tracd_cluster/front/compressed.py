@@ -1,8 +1,9 @@
 """Files read into memory, plain and compressed, once for each state of a file and off the reactor's thread.
 
 Note [Which codings]. gzip, because everything takes it, and Brotli where its library is installed: all browsers take
-that over HTTPS, and at its best it is a fifth smaller than gzip for what Trac has. zstd is younger (Safari has come
-late to it), made to be fast, and no smaller; since a file is compressed once and sent for weeks, only its size counts.
+that over HTTPS. A file is compressed once and sent for weeks, so only its size counts: Trac's own scripts and style
+sheets, 695 KB, are 208 KB in gzip at its best, 197 KB in zstd at its best, and 180 KB in Brotli, which takes a second
+for all of them. zstd is younger, too: not every browser takes it.
 """
 
 from __future__ import annotations
