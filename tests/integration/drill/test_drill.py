@@ -77,7 +77,7 @@ def report(tally: Tally, env: Path, site: Site) -> None:
     assert [] == [came for came in unknown if came != "status 502"]
     assert len(unknown) <= site.kills
     tell(f"{tally.good} GETs, {tickets} tickets and {files} files acknowledged")
-    tell(f"{len(unknown)} outcomes unknown after {site.kills} kills of workers; none failed, lost, doubled, refused")
+    tell(f"{len(unknown)} outcomes unknown, {site.kills} workers killed; nothing failed, lost, doubled, refused")
 
 
 def test_generations_leave_nothing_behind(small_env: Path, tmp_path: Path) -> None:
