@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import stat
@@ -20,6 +21,7 @@ from tests.integration.admin.visitor import PASSWORD, Visitor, basic, password_f
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
 from tests.integration.daemon import Daemon, running
+from tests.integration.deploy.test_monitoring import documented
 from tests.integration.foreign import Teller
 from tests.processes import free_port, wait_until
 
@@ -308,6 +310,21 @@ def test_the_buttons_do_what_the_commands_do(watched: Watched) -> None:
 def _first_words(answer: tuple[int, str]) -> tuple[int, str]:
     status, said = answer
     return status, " ".join(said.split()[:2])
+
+
+def test_the_metrics_are_those_of_the_documentation(watched: Watched) -> None:
+    """With the same types, and each value of a label that is listed is there from the start, at 0."""
+    text = watched.operator.metrics()
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    for name, (kind, labels) in documented().items():
+        if re.search("_server_|_tls_|_certificate_", name):
+            continue  # only where there are servers elsewhere, or HTTPS
+        assert kind == kinds.get(name), name
+        for label, values in labels.items():
+            for value in values:
+                sample = rf'^{name}(_count)?{{[^}}]*{label}="{re.escape(value)}"'
+                assert re.search(sample, text, re.MULTILINE), (name, value)
+
 
 
 @pytest.mark.needs("promtool")
