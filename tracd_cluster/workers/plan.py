@@ -12,7 +12,11 @@ that fails before one worker of it got ready, in the template or by three strike
 an older template is there to go on with; it is tried again only when someone asks for a new generation, because
 the same code would fail again. Without an older one it is tried again and again, after the backoff of
 Note [Strikes] in ``worker``. A template that dies after having served is followed by one of a new generation at
-once; its workers go on serving until those of the new one take over, for nobody can fork from the dead.
+once; its workers go on serving until those of the new one take over, for nobody can fork from the dead. An older
+template that is still there then, for its last workers have not gone, fills the slots that get empty meanwhile, and
+that is all: the pool is *behind*, nothing passes back to old code, and the new generation is tried until it serves.
+There is one take-over at a time. When a generation becomes current, workers that start in place of older ones for
+the last one are ended: the newest wish wins, and no slot ever has three.
 
 Note [Stand-ins]. A slot has one worker of a generation at a time, so its next one cannot be there before the last
 one has gone. Where that takes a while, a stand-in serves meanwhile, in a slot above the wanted ones: one for each
@@ -81,7 +85,7 @@ def _generation(process: Template | Worker) -> int:
 class _View:
     """The table, as one turn of planning sees it."""
 
-    __slots__ = ("current", "desired", "live", "newest", "now", "outgoing", "reach", "templates", "workers")
+    __slots__ = ("behind", "current", "desired", "live", "newest", "now", "outgoing", "reach", "templates", "workers")
 
     def __init__(self, desired: Desired, templates: Iterable[Template], workers: Iterable[Worker], now: float) -> None:
         self.desired = desired
@@ -92,6 +96,7 @@ class _View:
         self.newest = self.templates[-1] if self.templates else None
         ready = [template for template in self.templates if template.life is Life.READY]
         self.current = ready[-1] if ready else None
+        self.behind = self.current is not None and self._has_been_followed(self.current)
         self.outgoing = self._outgoing()
         self.reach = desired.count + self._stand_ins()
 
@@ -169,6 +174,7 @@ class _View:
             for worker in self.live
             if worker.generation < newest_ready.get(worker.number, 0)
             or (worker.life is Life.STARTING and (worker.generation in failed or worker.number > self.reach))
+            or self._overtaken(worker)
         }
         # Surplus workers stay while they are needed in place of some that are not ready.
         serving = [worker for worker in ready if worker.key not in unwanted]
@@ -179,6 +185,13 @@ class _View:
             spare -= 1
         unwanted.update(worker.key for worker in surplus[::-1][:spare])
         return unwanted
+
+    def _overtaken(self, worker: Worker) -> bool:
+        """Whether it starts in place of an older one for a generation that is not current any more."""
+        if worker.life is not Life.STARTING or self.current is None or worker.generation >= self.current.generation:
+            return False
+        held = (w for w in self.live if w.number == worker.number and w.life in _HOLDS_A_SLOT)
+        return any(other.generation < worker.generation for other in held)
 
     def _remembered(self, worker: Worker) -> bool:
         """Whether an exited worker's record is kept, for its strikes count for its successor."""
@@ -208,8 +221,13 @@ class _View:
                     yield QuitTemplate(generation)
                 case Life.STOPPING if overdue:
                     yield KillTemplate(generation)
-                case Life.EXITED if not children and (self.desired.stopping or template is not self.newest):
+                case Life.EXITED if not children and (self.desired.stopping or not self._counts(template)):
                     yield ForgetTemplate(generation)
+
+    def _counts(self, template: Template) -> bool:
+        """Whether one that has exited still says what comes next: it is the newest, or an older one is behind it."""
+        followed = (t for t in self.templates if t.life is Life.READY and t.generation < template.generation)
+        return template is self.newest or (template.served > 0 and any(followed))
 
     def _stuck(self, children: list[Worker]) -> bool:
         return any(child.pid is None and self.now >= child.since + FORK_TIMEOUT for child in children)
@@ -232,13 +250,17 @@ class _View:
             return True
         return self.current is not None and self.current is not template and self.current.served > 0
 
+    def _has_been_followed(self, template: Template) -> bool:
+        """Whether a newer one has served, dead or alive."""
+        return any(other.served and other.generation > template.generation for other in self.templates)
+
     # -- what begins
 
     def _new_template(self) -> Iterator[Step]:
         newest = self.newest
         if newest is None or newest.generation < self.desired.generation:
             yield StartTemplate(self.desired.generation)
-        elif newest.live or (newest.failed and self.current is not None):
+        elif newest.live or (newest.failed and self.current is not None and not self.behind):
             return
         elif self.now >= newest.not_before:
             yield StartTemplate(newest.generation + 1)
@@ -258,7 +280,7 @@ class _View:
             if before is not None and (before.live or self.now < before.not_before):
                 continue
             if number in newest:
-                if replacing:
+                if replacing or self.behind:
                     continue
                 replacing = True
             yield Fork(number, generation)

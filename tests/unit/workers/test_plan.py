@@ -315,6 +315,77 @@ def test_an_outdated_start_is_given_up_for_the_newer_one() -> None:
     assert [KillTemplate(2), StartTemplate(3)] == steps
 
 
+def test_a_newer_edit_ends_the_take_over_of_the_last_one() -> None:
+    """Its worker would be replaced the moment it got ready: the newest wish wins, and one starts at a time."""
+    templates = [ready_template(1), template(3, Life.READY), template(5, Life.READY)]
+    old = [worker(1, Life.READY), worker(2, Life.READY)]
+    overtaken = worker(1, Life.STARTING, 3, deadline=NOW + 120)
+    desired = Desired(count=2, generation=5)
+    assert [Terminate(1, 3), Fork(1, 5)] == steps_for(desired, templates, [*old, overtaken])
+    ended = worker(1, Life.STOPPING, 3, deadline=NOW + 5)
+    started = worker(1, Life.STARTING, 5, deadline=NOW + 120)
+    assert [] == steps_for(desired, templates, [*old, ended, started])
+
+
+def test_a_slot_never_has_three() -> None:
+    """Nor when its oldest worker has not got ready yet: it is the one that will serve first."""
+    templates = [ready_template(1), template(3, Life.READY), template(5, Life.READY)]
+    starting = [worker(1, Life.STARTING, generation, deadline=NOW + 120) for generation in (1, 3)]
+    assert [Terminate(1, 3), Fork(1, 5)] == steps_for(Desired(count=1, generation=5), templates, starting)
+
+
+def test_a_newer_edit_does_not_end_what_fills_an_empty_slot() -> None:
+    """Nobody else would serve there any sooner."""
+    templates = [ready_template(3), template(5, Life.READY)]
+    workers = [worker(1, Life.STARTING, 3, deadline=NOW + 120)]
+    assert [Fork(1, 5)] == steps_for(Desired(count=1, generation=5), templates, workers)
+
+
+def behind(*newer: Template) -> list[Template]:
+    """Make the records of an old template that could still fork, and of one that has served after it and died."""
+    return [ready_template(1), template(6, Life.EXITED, served=1, not_before=NOW), *newer]
+
+
+def test_while_the_pool_is_behind_only_empty_slots_get_old_code() -> None:
+    """It serves better than nobody, but what has been replaced is not brought back, nor is more of it put in place."""
+    templates = behind(template(7, Life.STARTING, deadline=NOW + 120))
+    desired = Desired(count=3, generation=6)
+    workers = [worker(1, Life.READY), worker(2, Life.READY, 6)]
+    assert [Fork(3, 1)] == steps_for(desired, templates, workers)
+    oldest = worker(3, Life.READY, 0)
+    assert [] == steps_for(desired, [ready_template(0), *templates], [*workers, oldest])
+
+
+def test_while_the_pool_is_behind_a_generation_that_fails_is_tried_again() -> None:
+    """Or workers of two generations would stay side by side until somebody edits something."""
+    failed = template(7, Life.EXITED, strikes=3, not_before=NOW + 0.5)
+    desired, workers = Desired(count=2, generation=6), [worker(1, Life.READY), worker(2, Life.READY, 6)]
+    assert ([], NOW + 0.5) == plan(desired, behind(failed), workers, NOW)
+    assert [StartTemplate(8)] == plan(desired, behind(failed), workers, NOW + 0.5)[0]
+
+
+def test_that_the_pool_is_behind_is_remembered_until_the_old_template_goes() -> None:
+    """One that has served is not forgotten with its last worker, but when nobody can be behind it any more."""
+    desired, old = Desired(count=1, generation=6), worker(1, Life.DRAINING, in_flight=1, deadline=NOW + 30)
+    starting = template(7, Life.STARTING, deadline=NOW + 120)
+    assert [Fork(2, 1)] == steps_for(desired, behind(starting), [old])  # the stand-in of one that drains
+    workers = [old, worker(1, Life.READY, 8)]
+    assert [] == steps_for(desired, behind(ready_template(8)), workers)
+    gone = [template(1, Life.EXITED, served=1), *behind(ready_template(8))[1:]]
+    assert [ForgetTemplate(1), ForgetTemplate(6)] == steps_for(desired, gone, workers[1:])
+
+
+def test_whoever_follows_one_that_hung_waits_for_a_name_that_is_taken() -> None:
+    """A worker that crashed in the same slot is gone in a moment; until then there cannot be another of its name."""
+    crashed = worker(1, Life.STOPPING, fault="its lane was lost", deadline=NOW + 0.2)
+    hung = worker(1, Life.STOPPING, 6, fault="it hung", hung=True, deadline=NOW + 0.5)
+    templates = behind(template(7, Life.STARTING, deadline=NOW + 120))
+    desired = Desired(count=1, generation=6)
+    assert ([], NOW + 0.2) == plan(desired, templates, [crashed, hung], NOW)
+    crashed.move(Life.EXITED, NOW)
+    assert [Fork(1, 1)] == steps_for(desired, templates, [crashed, hung])
+
+
 # -- stop
 
 

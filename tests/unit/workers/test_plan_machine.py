@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from hypothesis import HealthCheck, settings
@@ -76,23 +77,29 @@ class PoolMachine(RuleBasedStateMachine):
         ready = self.those(Life.READY)
         self.were_ready = len(ready)
         assert self.desired.stopping or len(ready) <= self.desired.count
-        recycled = [w for w in self.those(Life.DRAINING, Life.STOPPING) if w.due and w.healthy]
-        assert len(recycled) <= 1 or self.replacing, "two are recycled at once"
+        if not self.desired.stopping and (templates := self.templates(Life.READY)):
+            self.somebody_comes(max(template.generation for template in templates))
+
+    def somebody_comes(self, current: int) -> None:
+        """Nobody serves or starts only while no name is free: who had it has not gone, or failed too often."""
+        if self.those(Life.READY, Life.STARTING):
+            return
+        have = {w.number: w for w in self.table.workers.values() if w.generation == current}
+        leaving = [w for w in have.values() if w.leaving and w.number <= self.desired.count]
+        for number in range(1, self.desired.count + len(leaving) + 1):
+            one = have.get(number)
+            assert one is not None, f"nobody is left, nor worker {number}"
+            assert one.live or one.not_before > self.now, f"nobody is left, and {one!r} has no successor"
 
     def perform(self, step: Step) -> None:
         match step:
-            case Drain(number, generation) if self.table.workers[number, generation].due and not self.replacing:
-                assert not self.those(Life.DRAINING, Life.STOPPING)
-        self.perform_on_paper(step)
-
-    @property
-    def replacing(self) -> bool:
-        """Whether workers end for another reason than their own: generations change, or fewer are wanted."""
-        live = [w for w in self.table.workers.values() if w.live]
-        return len({w.generation for w in live}) > 1 or any(w.number > self.desired.count for w in live if w.due)
-
-    def perform_on_paper(self, step: Step) -> None:
-        match step:
+            case Drain(number, generation) if number <= self.desired.count and not self.desired.stopping:
+                # Not for there being too many: its generation goes, or it is its turn to be recycled.
+                live = [w for w in self.table.workers.values() if w.live]
+                if not any(w.generation > generation for w in live if w.number == number):
+                    assert self.table.workers[number, generation].due
+                    assert {generation} == {w.generation for w in live}
+                    assert not self.those(Life.DRAINING, Life.STOPPING), "two are recycled at once"
             case StartTemplate(generation):
                 self.running.add((generation,))
             case Fork(number, generation):
@@ -208,11 +215,6 @@ class PoolMachine(RuleBasedStateMachine):
         one.hung = True
         one.stop(self.now, self.now + 0.5, "it hung")
         self.turn()
-        if self.templates(Life.READY):
-            # Unless the stand-in's own slot is not free: then it is the next one's exit that brings a successor.
-            taken = [w for w in self.those(Life.DRAINING, Life.STOPPING) if w.number > self.desired.count]
-            waits = [w for w in self.those(Life.EXITED) if w.not_before > self.now]
-            assert taken or waits or self.those(Life.READY, Life.STARTING), "a hung worker left nobody"
 
     @precondition(lambda self: bool(self.those(Life.READY)))
     @rule(count=st.integers(1, 4), busy=st.integers(0, 1), wish=st.sampled_from(["scale", "generation"]))
@@ -250,10 +252,12 @@ class PoolMachine(RuleBasedStateMachine):
         assert self.wake_at is None or self.wake_at > self.now
 
     def one_takes_over_at_a_time(self) -> None:
-        """Of one generation only there are workers that start in place of others."""
+        """Of one generation only there are workers that start in place of others, and one of it."""
         held = {w.number: w.generation for w in self.those(Life.READY)}
         replacing = [w for w in self.those(Life.STARTING) if held.get(w.number, w.generation) < w.generation]
-        assert len({w.generation for w in replacing}) <= 1, replacing
+        assert len(replacing) <= 1, replacing
+        holding = Counter(w.number for w in self.those(Life.STARTING, Life.READY))
+        assert max(holding.values(), default=0) <= 2, "three in a slot"
 
     # the end of every run: quiet, then stop
 
