@@ -49,9 +49,10 @@ class Shown:
 
     def wait_for(self, selector: str, *words: str, deadline: float = 20) -> None:
         """Wait until all of this is to be read, without a reload."""
-        wait_until(
-            lambda: all(word in self.text(selector) for word in words), deadline, f"{words} in {self.text(selector)!r}"
-        )
+        try:
+            wait_until(lambda: all(word in self.text(selector) for word in words), deadline, f"{words} in {selector}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says {self.text(selector)!r}") from None
 
     def press(self, selector: str) -> None:
         """Press a button."""
@@ -142,7 +143,7 @@ def test_the_buttons(shown: Shown) -> None:
     count.clear()
     count.send_keys("3")
     shown.press("#scale button")
-    shown.wait_for("#said", "3 workers are wanted")
+    shown.wait_for("#said", ": 3 workers are wanted")
     shown.wait_for("#glance", "3 of 3")
     assert 3 == len(shown.ready())
     shown.press("#reload")

@@ -294,7 +294,7 @@ let pause = EVERY;
 async function look() {
   if (!document.hidden) {
     try {
-      const answer = await fetch(`${HERE}status.json`, { cache: "no-store" });
+      const answer = await fetch(`${HERE}status.json`, { cache: "no-store", signal: AbortSignal.timeout(LONGEST_PAUSE) });
       if (!answer.ok) throw new Error((await answer.text()).trim());
       show(await answer.json());
       pause = EVERY;
@@ -330,7 +330,7 @@ async function tell(button, what) {
 
 byId("restart").addEventListener("click", (event) => tell(event.currentTarget, { command: "restart" }));
 byId("reload").addEventListener("click", (event) => tell(event.currentTarget, { command: "reload" }));
-byId("count").addEventListener("input", () => { countTouched = true; });
+for (const change of ["focus", "input", "change"]) byId("count").addEventListener(change, () => { countTouched = true; });
 byId("scale").addEventListener("submit", async (event) => {
   event.preventDefault();
   const count = Number(byId("count").value);
