@@ -6,10 +6,7 @@ sweep acts on the deadlines that have passed and makes the Date line.
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
-import os
-import re
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +23,7 @@ from twisted.logger import Logger
 from tracd_cluster.auth.gate import Gate
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.front import ports
+from tracd_cluster.front.addresses import is_within, name_in, shown
 from tracd_cluster.front.connection import Connection
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
@@ -242,21 +240,13 @@ class Front(service.Service):
         described = [("http", each) for each in self.settings.endpoints]
         described += [("https", each) for each in self.settings.secure_endpoints]
         opened = zip(self.ports, described, strict=True)
-        return [_shown(port.getHost(), _name_in(where), scheme, path) for port, (scheme, where) in opened]
+        return [shown(port.getHost(), name_in(where), scheme, path) for port, (scheme, where) in opened]
 
     # -- connections
 
     def trusts(self, address: str) -> bool:
         """Tell whether a client at this address may say who somebody else is; it is empty for a Unix socket."""
-        networks = self.settings.trusted_proxies
-        if not networks:
-            return False
-        if not address:
-            return None in networks
-        client = ipaddress.ip_address(address.partition("%")[0])
-        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
-            client = client.ipv4_mapped
-        return any(client in network for network in networks if network is not None)
+        return is_within(address, self.settings.trusted_proxies)
 
     def learn_hosts(self) -> None:
         """Serve the hosts at which the environments say that they are, unless the options say something else.
@@ -331,18 +321,3 @@ class ClientFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: N802
         """Make a connection."""
         return Connection(self._front, self._scheme)
-
-
-def _name_in(description: str) -> str:
-    """Give the host name that an endpoint listens on, empty for an address: that is better told by the port."""
-    match = re.search(r":interface=([A-Za-z][^:\\]*)(?::|\Z)", description)
-    return match[1] if match is not None else ""
-
-
-def _shown(host: Any, name: str, scheme: str, path: str) -> str:
-    if not hasattr(host, "port"):
-        return f"unix:{os.fsdecode(host.name)}"
-    if host.host == "0.0.0.0":  # noqa: S104 - a comparison
-        return f"0.0.0.0:{host.port} view at {scheme}://127.0.0.1:{host.port}/{path}"
-    name = name or (f"[{host.host}]" if ":" in host.host else host.host)
-    return f"{scheme}://{name}:{host.port}/{path}"

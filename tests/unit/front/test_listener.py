@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import provider
@@ -16,7 +15,7 @@ from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.encrypted import EncryptedFactory
-from tracd_cluster.front.listener import SWEEP, ClientFactory, Front, _name_in, _shown
+from tracd_cluster.front.listener import SWEEP, ClientFactory, Front
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -78,45 +77,6 @@ def test_what_is_no_endpoint_is_named() -> None:
     front, _ = make_front(endpoints=("carrier-pigeon:80",))
     with pytest.raises(StartError, match="cannot listen on carrier-pigeon:80"):
         front.privilegedStartService()
-
-
-def test_addresses_are_told_in_tracds_words() -> None:
-    """Scripts look for these lines, and people click on them."""
-    four = IPv4Address("TCP", "127.0.0.1", 80)
-    assert "0.0.0.0:80 view at http://127.0.0.1:80/x" == _shown(IPv4Address("TCP", "0.0.0.0", 80), "", "http", "x")
-    assert "https://127.0.0.1:80/" == _shown(four, "", "https", "")
-    assert "http://[::1]:80/" == _shown(IPv6Address("TCP", "::1", 80), "", "http", "")
-    assert "http://localhost:80/" == _shown(four, _name_in("tcp:port=80:interface=localhost:backlog=9"), "http", "")
-    assert "http://127.0.0.1:80/" == _shown(four, _name_in("tcp:port=80:interface=127.0.0.1"), "http", "")
-    assert "unix:/run/s" == _shown(UNIXAddress("/run/s"), "", "http", "")
-
-
-@pytest.mark.parametrize(
-    ("trusted", "address", "expected"),
-    [
-        ([], "127.0.0.1", False),
-        ([], "", False),
-        (["127.0.0.1"], "127.0.0.1", True),
-        (["127.0.0.1"], "127.0.0.2", False),
-        (["10.0.0.0/8", "192.0.2.0/24"], "192.0.2.255", True),
-        (["10.0.0.0/8", "192.0.2.0/24"], "192.0.3.0", False),
-        (["10.0.0.0/8"], "::ffff:10.1.2.3", True),
-        (["10.0.0.0/8"], "::ffff:11.1.2.3", False),
-        (["2001:db8::/32"], "2001:db8:1::2", True),
-        (["2001:db8::/32"], "10.0.0.1", False),
-        (["fe80::/10"], "fe80::1%eth0", True),
-        ([None], "", True),
-        ([None], "127.0.0.1", False),
-        (["0.0.0.0/0"], "", False),
-        (["0.0.0.0/0"], "::1", False),
-        (["::/0", None], "::1", True),
-    ],
-)
-def test_which_clients_may_speak_for_others(trusted: list[str | None], address: str, expected: bool) -> None:
-    """Those in a named network, however the address is written; a Unix socket only if it is named too."""
-    networks = tuple(ipaddress.ip_network(text) if text else None for text in trusted)
-    front, _ = make_front(trusted_proxies=networks)
-    assert expected == front.trusts(address)
 
 
 def test_each_port_is_opened_and_told(tmp_path: Path) -> None:
