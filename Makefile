@@ -35,14 +35,14 @@ demo: $(VENV)/sample
 
 test: $(VENV)/dev lint
 	@.ci/tools $(TOOLS)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 unit: $(VENV)/dev
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n 2 -o faulthandler_timeout=0 tests/unit
 
 integration: $(VENV)/dev
 	@.ci/tools $(TOOLS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import LineFull, NobodyServing, TracdClusterError
@@ -185,4 +185,6 @@ class Machine(RuleBasedStateMachine):
         assert len(waiting) == self.balancer.waiting
 
 
-TestMachine = Machine.TestCase
+def test_whatever_comes_in_whatever_order() -> None:
+    """The promises of the balancer hold."""
+    run_state_machine_as_test(Machine)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import tracd_cluster
 
@@ -71,12 +70,18 @@ IO_LIBRARIES = {"asyncio", "multiprocessing", "select", "selectors", "socket", "
 LONGEST = 350
 
 
+def name_of(module: Path) -> str:
+    """Name a module by its path in the package."""
+    return str(module.relative_to(HOUSE))
+
+
 def room_of(module: Path) -> str:
     """Name the room that a module stands in."""
     parts = module.relative_to(HOUSE).parts
     return parts[0] if len(parts) > 1 else module.stem
 
 
+@cache
 def imports_of(module: Path) -> set[str]:
     """Give what a module imports when it runs; what stands under TYPE_CHECKING is for the type checker."""
     tree = ast.parse(module.read_text())
@@ -100,33 +105,37 @@ def imports_of(module: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOUSE)))
-def test_imports_point_one_way(module: Path) -> None:
+def test_imports_point_one_way() -> None:
     """A change in one room can only be felt in the rooms that may know it."""
-    room = room_of(module)
-    if room == "__init__":
-        return
-    used = {name.split(".")[1] for name in imports_of(module) if name.startswith("tracd_cluster.")}
-    assert set() == used - MAY_IMPORT[room] - {room}
+    wrong = {}
+    for module in MODULES:
+        room = room_of(module)
+        used = {name.split(".")[1] for name in imports_of(module) if name.startswith("tracd_cluster.")}
+        if room != "__init__" and (edges := used - MAY_IMPORT[room] - {room}):
+            wrong[name_of(module)] = edges
+    assert {} == wrong
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOUSE)))
-def test_only_the_named_modules_do_io(module: Path) -> None:
+def test_only_the_named_modules_do_io() -> None:
     """Sockets, processes and timers stay where they can be found."""
-    name = str(module.relative_to(HOUSE))
-    roots = {used.split(".")[0] for used in imports_of(module)}
-    if room_of(module) == "tracd":
-        assert "twisted" not in roots
-    elif name not in IO_MODULES:
-        assert set() == roots & IO_LIBRARIES
-    reactor = "twisted.internet.reactor" in imports_of(module)
-    assert reactor == (name == "tap.py")
+    wrong = {}
+    for module in MODULES:
+        name = name_of(module)
+        forbidden = {"twisted"} if room_of(module) == "tracd" else IO_LIBRARIES if name not in IO_MODULES else set()
+        if found := {used.split(".")[0] for used in imports_of(module)} & forbidden:
+            wrong[name] = found
+    assert {} == wrong
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOUSE)))
-def test_no_room_is_crowded(module: Path) -> None:
+def test_one_module_imports_the_reactor() -> None:
+    """Importing it installs it, which is for whoever wires everything."""
+    assert ["tap.py"] == [name_of(each) for each in MODULES if "twisted.internet.reactor" in imports_of(each)]
+
+
+def test_no_room_is_crowded() -> None:
     """A module fits a reader's head."""
-    assert len(module.read_text().splitlines()) <= LONGEST
+    lengths = {name_of(module): len(module.read_text().splitlines()) for module in MODULES}
+    assert {} == {name: length for name, length in lengths.items() if length > LONGEST}
 
 
 def test_every_file_of_a_package_speaks_for_itself() -> None:

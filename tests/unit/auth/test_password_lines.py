@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracd_cluster.auth.password_lines import edited, is_of, knows
@@ -54,7 +54,6 @@ def test_whose_a_line_is() -> None:
 LINES = st.sampled_from(["joe:*", "ann:!", "# x", "", "lee:*:Lee", "nonsense"])
 
 
-@settings(deadline=None)
 @given(st.lists(LINES), st.sampled_from(["\n", "\r\n"]))
 def test_a_file_is_read_as_it_was_edited(lines: list[str], ending: str) -> None:
     """After a change a reader finds the new hash of the user and all others as they were."""

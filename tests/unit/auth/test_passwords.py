@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trac.web.auth import BasicAuthentication, DigestAuthentication
 
@@ -209,7 +209,6 @@ def test_as_tracd_reads_them(tmp_path: Path) -> None:
     assert DigestAuthentication(digest, "trac").hash == parse_htdigest(digest.read_bytes(), "trac").md5
 
 
-@settings(deadline=None)
 @given(st.binary() | st.lists(st.sampled_from([b"a", b":", b"#", b"\n", b"\r", b"\xff", b"*", b"$"])).map(b"".join))
 def test_parsers_take_any_bytes(data: bytes) -> None:
     """Whatever a file holds, reading it ends well."""
@@ -221,14 +220,12 @@ def test_parsers_take_any_bytes(data: bytes) -> None:
 TEXT = st.text(st.characters(exclude_characters="$"))
 
 
-@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_verify_takes_anything(password: str, hash: str) -> None:
     """No text makes it raise."""
     assert verify(password, hash) in (False, True)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_plain_text_is_no_hash(password: str) -> None:
     """A password that stands in the file as it is opens nothing."""

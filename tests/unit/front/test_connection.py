@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.front.wire import OK, FakeLane, Wire, make_front, statuses
@@ -207,7 +207,6 @@ def run(pieces: list[bytes]) -> tuple[int, list[bytes], list[bytes], bool]:
     return sent.count(b"HTTP/1.1 "), lane.heads, lane.bodies, wire.over
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=5), st.lists(st.integers(0, 600), max_size=12))
 def test_any_split_of_the_bytes_means_the_same(requests: list[bytes], cuts: list[int]) -> None:
     """How the network cuts the bytes makes no difference to what they mean."""

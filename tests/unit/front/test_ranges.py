@@ -7,7 +7,7 @@ from email.parser import BytesParser
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracd_cluster.front.ranges import (
@@ -307,7 +307,6 @@ range_fields = st.lists(specs, min_size=1, max_size=40).map(lambda found: b"byte
 
 
 @given(range_fields, st.integers(0, 4000))
-@settings(deadline=None)
 def test_parts_lie_inside_the_file_and_never_come_to_more_than_it(field: bytes, size: int) -> None:
     """And none could as well be joined with another."""
     for part in (ranges := ranges_of(field, size) or []):
@@ -320,7 +319,6 @@ def test_parts_lie_inside_the_file_and_never_come_to_more_than_it(field: bytes, 
 
 
 @given(range_fields, st.binary(max_size=4000))
-@settings(deadline=None)
 def test_every_byte_that_was_asked_for_comes_and_the_length_is_true(field: bytes, file: bytes) -> None:
     """Of whatever ranges, of whatever file."""
     selected = asked(b"Range: " + field, file=Whole(len(file), b'"a"', content_type=b"a/b"))
@@ -345,7 +343,6 @@ def test_every_byte_that_was_asked_for_comes_and_the_length_is_true(field: bytes
 
 @given(st.lists(st.tuples(st.sampled_from(["Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since"]),
                           st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30))))  # fmt: skip
-@settings(deadline=None)
 def test_nothing_a_client_says_breaks_it(said: list[tuple[str, str]]) -> None:
     """There is an answer to everything."""
     selected = asked(*(f"{name}: {value}".encode("latin-1") for name, value in said))
