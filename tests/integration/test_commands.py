@@ -114,11 +114,13 @@ def test_a_kept_connection_to_tracd_is_used_again_and_quick(env: Path, start_clu
     """All files come over one connection, none of them 40 ms late for want of an acknowledgement."""
     cluster = start_cluster("-s", "--workers", "1", *command(env))
     (port,) = tracds(cluster)
-    times, ends = [], set()
+    times: list[float] = []
+    ends: set[int] = set()
     connection = http.client.HTTPConnection("127.0.0.1", cluster.port, timeout=30)
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for _ in range(30):
+    # A busy machine is slow now and then; the kernel's timer would be late every time.
+    while len(times) < 30 or (min(times) > 0.035 and len(times) < 500):
         start = time.perf_counter()
         connection.request("GET", CSS)
         assert connection.getresponse().read()
@@ -127,5 +129,4 @@ def test_a_kept_connection_to_tracd_is_used_again_and_quick(env: Path, start_clu
         ends |= {end.laddr.port for end in open_ends if end.raddr.port == port}
     connection.close()
     assert 1 == len(ends)
-    # A busy machine is slow now and then; the kernel's timer would be late every time.
     assert min(times) < 0.035, f"median {statistics.median(times):.3f} s"
