@@ -23,6 +23,8 @@ from tests.integration.load import Load, Tally, assert_no_ticket_lost_or_doubled
 from tests.integration.slow_load import assert_no_file_lost_or_doubled
 from tests.processes import wait_until
 
+pytestmark = pytest.mark.once
+
 ROUNDS = int(os.environ.get("DRILL_ROUNDS", "1"))
 GENERATIONS = int(os.environ.get("DRILL_GENERATIONS", "10"))
 GROWTH = 2 << 20

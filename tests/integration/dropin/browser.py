@@ -9,11 +9,12 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import websocket  # selenium brings it
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -101,14 +102,14 @@ class Browser:
     def click(self, selector: str) -> None:
         """Click on a link or a button, which must be there, and wait for the page that it leads to."""
         element = self.find(selector)
-        before = self.driver.find_element(By.TAG_NAME, "html").id
-        element.click()
-        wait_until(
-            lambda: self.driver.find_element(By.TAG_NAME, "html").id != before, PATIENCE, f"the click on {selector}"
-        )
+        with self._another_page(f"the click on {selector}"):
+            element.click()
 
     def text(self, selector: str) -> str:
         """Give what stands in a part of the page."""
+        for _ in range(3):
+            with suppress(StaleElementReferenceException):
+                return self.find(selector).text
         return self.find(selector).text
 
     def complaints(self) -> list[str]:
@@ -124,14 +125,22 @@ class Browser:
 
     def reload(self, forced: bool) -> None:
         """Load the page again; ``forced`` past all caches, as with the shift key."""
-        before = self.driver.find_element(By.TAG_NAME, "html").id
-        self.driver.execute_cdp_cmd("Page.reload", {"ignoreCache": forced})
-        wait_until(
-            lambda: self.driver.find_element(By.TAG_NAME, "html").id != before
-            and self.driver.execute_script("return document.readyState") == "complete",
-            PATIENCE,
-            "the page once more",
-        )
+        with self._another_page("the page once more"):
+            self.driver.execute_cdp_cmd("Page.reload", {"ignoreCache": forced})
+
+    @contextmanager
+    def _another_page(self, what: str) -> Iterator[None]:
+        """Wait until what is done here has led to another page, and that is there wholly."""
+        before = self._pages()
+        yield
+        wait_until(lambda: self._pages() not in ([], before) and self._is_complete(), PATIENCE, what)
+
+    def _pages(self) -> list[str]:
+        # Between two pages there is none: that is no failure.
+        return [page.id for page in self.driver.find_elements(By.TAG_NAME, "html")]
+
+    def _is_complete(self) -> bool:
+        return bool(self.driver.execute_script("return document.readyState") == "complete")
 
 
 @contextmanager

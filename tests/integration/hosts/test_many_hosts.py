@@ -17,6 +17,8 @@ from tests.integration.load import TICKETS, Load, assert_each_once
 from tests.integration.proxies.proxies import LOG, adapted
 from tests.processes import ProcessTree, free_port, wait_until
 
+pytestmark = pytest.mark.once
+
 PAGES = ("/wiki/WikiStart", "/ticket/1", "/about", "/query")
 
 
