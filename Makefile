@@ -15,7 +15,7 @@ TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chro
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration drill bench clean
+.PHONY: help demo test lint unit integration docs drill bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make lint         ruff and mypy"
 	@echo "make unit         the tests that need no other process"
 	@echo "make integration  the tests against real processes"
+	@echo "make docs         make docs/options.md anew from the table of options"
 	@echo "make drill        change, kill and replace everything under load, at length (DRILL_ROUNDS=3 DRILL_GENERATIONS=200)"
 	@echo "make bench        measure against tracd, nginx + tracd and gunicorn (BENCH=--quick for two minutes)"
 	@echo "make clean        remove what all of this has made"
@@ -47,6 +48,9 @@ unit: $(VENV)/dev
 integration: $(VENV)/dev
 	@.ci/tools $(TOOLS)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration
+
+docs: $(VENV)/dev
+	$(BIN)/python -m tests.docs.options_page
 
 # At length; a short form of it is among the integration tests.
 drill: $(VENV)/dev

@@ -1,0 +1,1 @@
+"""The documentation: pages that are made of the program, and what is told of a page by reading it."""
