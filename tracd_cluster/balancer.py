@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from tracd_cluster.errors import LineFull, LineTimeout, NobodyServing, TracdClusterError, WorkerFault
+from tracd_cluster.traffic.place import Place
 
 if TYPE_CHECKING:
     from tracd_cluster.upstream.lane import Body, Exchange, Head, Origin
@@ -25,6 +26,8 @@ class Waiting(Protocol):
 
     queue_deadline: float
     """Absolute time (seconds, monotonic) after which it does not want to wait any more."""
+    place: Place
+    """Whom it stands with in line; set before it claims, and changed by ``rise`` only."""
 
     def lane_given(self, lane: Lane) -> None:
         """Take this lane: it is claimed for you."""
@@ -165,6 +168,10 @@ class Balancer:
     def leave(self, request: Waiting) -> None:
         """Take a request out of the line, if it is there: its client has gone."""
         self._line.pop(request, None)
+
+    def rise(self, request: Waiting, place: Place) -> None:
+        """Give a request a better place, whether it still waits or not: somebody else waits for its answer as well."""
+        request.place = place
 
     def expire(self, now: float) -> None:
         """Refuse those who have waited past their deadline."""

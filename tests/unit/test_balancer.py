@@ -10,13 +10,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import LineFull, NobodyServing, TracdClusterError
+from tracd_cluster.traffic.place import ROBOTS, STRANGERS, Place
 
 
 class Request:
     """Asks for a lane and writes down what it got."""
 
-    def __init__(self, deadline: float = 10.0) -> None:
+    def __init__(self, deadline: float = 10.0, place: Place = STRANGERS) -> None:
         self.queue_deadline = deadline
+        self.place = place
         self.lane: Any = None
         self.error: TracdClusterError | None = None
 
@@ -109,6 +111,16 @@ def test_a_withdrawn_lane_reports_when_it_is_free() -> None:
     balancer.release(lane)
     assert [lane] == drained
     assert waiting.lane is None
+
+
+def test_a_request_can_be_given_a_better_place() -> None:
+    """Whether it waits or not."""
+    balancer = Balancer(10)
+    waiting, served = Request(place=ROBOTS), Request(place=ROBOTS)
+    balancer.claim(waiting)
+    for request in (waiting, served):
+        balancer.rise(request, STRANGERS)
+        assert STRANGERS == request.place
 
 
 class Machine(RuleBasedStateMachine):

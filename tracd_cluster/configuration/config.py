@@ -23,6 +23,7 @@ from tracd_cluster.configuration.foreign_config import check_foreign, command_se
 from tracd_cluster.configuration.https_config import https_of, idle_options
 from tracd_cluster.configuration.log_config import error_page, log_settings
 from tracd_cluster.configuration.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
+from tracd_cluster.configuration.traffic_options import traffic_settings
 from tracd_cluster.configuration.values import environment
 from tracd_cluster.configuration.worker_config import idle_sizes, pool_sizes
 from tracd_cluster.errors import ConfigError
@@ -193,6 +194,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
         admin=admin_settings(values),
         log=log_settings(values),
         static=StaticSettings(memory=values["static_memory"], max_age=values["static_max_age"]),
+        traffic=traffic_settings(values),
         warnings=tuple(_general_warnings(values) + warnings),
     )
 

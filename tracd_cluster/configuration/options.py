@@ -17,6 +17,7 @@ from tracd_cluster.configuration.https_options import HTTPS
 from tracd_cluster.configuration.log_options import LOGS
 from tracd_cluster.configuration.option import Option, flag, seconds
 from tracd_cluster.configuration.static_options import STATIC
+from tracd_cluster.configuration.traffic_options import TRAFFIC
 from tracd_cluster.configuration.worker_options import WORKERS
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings
@@ -125,6 +126,7 @@ OPTIONS: tuple[Option, ...] = (
     flag("--no-locale-memory", group="workers", text="let Trac read its translations for every request"),
     *FOREIGN,
     *STRANGERS,
+    *TRAFFIC,
     *STATIC,
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(

@@ -16,6 +16,7 @@ from tracd_cluster.balancer import Lane, Waiting
 from tracd_cluster.errors import AnswerTimeout, LineFault, TracdClusterError, WorkerFault
 from tracd_cluster.front.admission import Admission, Origin
 from tracd_cluster.front.head import Head
+from tracd_cluster.traffic.place import VISITORS
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -81,6 +82,8 @@ class Question:
     """One request that no client waits for."""
 
     no_body = False
+    place = VISITORS
+    """A browser with cookies has asked for the file, and will again."""
 
     def __init__(self, front: Front, asking: Asking, head: Head, origin: Origin) -> None:
         self.queue_deadline = front.now + front.queue_timeout

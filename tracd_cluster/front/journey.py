@@ -36,6 +36,7 @@ from tracd_cluster.front.record import Record
 from tracd_cluster.front.rendering import NOBODY, Traveller
 from tracd_cluster.front.reply import Reply
 from tracd_cluster.front.sending import sending_of
+from tracd_cluster.traffic.place import STRANGERS, Place
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -51,13 +52,15 @@ MOST_WORKERS = 2
 class Journey(Answering):
     """One request and its answer; ``complete`` says that the body is all there."""
 
-    __slots__ = ("_gone", "_lane", "_limit", "_lost", "complete", "head", "queue_deadline", "since")
+    __slots__ = ("_gone", "_lane", "_limit", "_lost", "complete", "head", "place", "queue_deadline", "since")
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
         """Admit a request by its head; raise ClientFault if its body is not even to be read."""
         self.head = head
         self.complete = False
         self.queue_deadline = 0.0
+        self.place = STRANGERS
+        """Worked out when a worker is needed, and not before."""
         self.since = 0.0
         """When its present worker got it, or when it got in line for one."""
         self._lane: Lane | None = None
@@ -123,11 +126,20 @@ class Journey(Answering):
         if self._stranger is NOBODY or not self._stranger.is_served():
             self.claim()
 
+    def find_place(self) -> Place:
+        """Work out where it stands in line."""
+        return self._front.places.of(self.head, self._admission.user)
+
+    def rise(self, place: Place) -> None:
+        """Stand further to the front: somebody who belongs there waits for the same page."""
+        self._front.balancer.rise(self, place)
+
     def claim(self, again: bool = False) -> None:
         """Claim a lane, or wait in line for one; ``again`` at its head."""
         balancer = self._front.balancer
         if not again:
             self.since = self._front.clock()
+            self.place = self._front.places.of(self.head, self._admission.user)
         try:
             lane = balancer.claim_first(self) if again else balancer.claim(self)
         except LineFault as error:

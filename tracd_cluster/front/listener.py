@@ -36,6 +36,7 @@ from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.traffic.places import Places
 
 log = Logger()
 
@@ -75,6 +76,8 @@ class Front(service.Service):
         """Who asks for passwords; set before the start, None where nobody does."""
         self.strangers: Strangers | None = None
         """What strangers share; set before the start, None where they share nothing."""
+        self.places = Places()
+        """Where each request stands in line."""
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""
         self._base_urls: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from tracd_cluster.front.reply import Standing
 from tracd_cluster.rewrite.cookies import Cookies
 from tracd_cluster.rewrite.headers import Field, answer_head
 from tracd_cluster.settings.cache import CacheSettings
+from tracd_cluster.traffic.place import Place
 from tracd_cluster.upstream.framing import AnswerReader
 
 NEVER = float("inf")
@@ -35,12 +36,19 @@ class Traveller(Protocol):
 
     no_body: bool
     queue_deadline: float
+    place: Place
 
     def give(self, page: Page) -> None:
         """Answer with this page."""
 
     def claim(self) -> None:
         """Claim a lane."""
+
+    def find_place(self) -> Place:
+        """Work out where it stands in line."""
+
+    def rise(self, place: Place) -> None:
+        """Stand further to the front."""
 
     def line_failed(self, error: TracdClusterError) -> None:
         """Tell the client that there will be no page, for this reason."""
@@ -67,8 +75,11 @@ class Rendering:
         return f"<Rendering {self.key!r}, {len(self._followers)} follow>"
 
     def join(self, stranger: Stranger) -> None:
-        """Let one more follow."""
+        """Let one more follow; nobody waits longer for it than in a place of his own."""
         self._followers[stranger] = None
+        leader, place = self.leader.journey, stranger.journey.find_place()
+        if place.level < leader.place.level:
+            leader.rise(place)
 
     def left(self, stranger: Stranger, error: TracdClusterError | None) -> None:
         """Go on without one of those who wait; if it is the leader, end; ``error`` is why, if not of its own will."""

@@ -13,6 +13,7 @@ from tracd_cluster.settings.log import LogSettings
 from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.settings.process import ProcessSettings
 from tracd_cluster.settings.static import StaticSettings
+from tracd_cluster.settings.traffic import TrafficSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,5 +29,6 @@ class Settings:
     admin: AdminSettings = field(default_factory=AdminSettings)
     log: LogSettings = field(default_factory=LogSettings)
     static: StaticSettings = field(default_factory=StaticSettings)
+    traffic: TrafficSettings = field(default_factory=TrafficSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""

@@ -14,6 +14,7 @@ from tracd_cluster.errors import NobodyServing, WorkerLost
 from tracd_cluster.front.listener import Front
 from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.settings.cache import CacheSettings
+from tracd_cluster.traffic.place import STRANGERS, Place
 
 GET = b"GET /wiki HTTP/1.1\r\nHost: x\r\n\r\n"
 LOST = WorkerLost("it closed its lane")
@@ -76,6 +77,19 @@ def test_strangers_who_ask_at_the_same_time_are_answered_by_one_rendering() -> N
         assert b"Age: 0\r\n" in each
         assert b"Tracd-Cluster" not in each + first
     assert 1 == len(busy.heads)
+
+
+def test_a_page_is_made_as_soon_as_the_first_of_those_who_wait_for_it_may_expect() -> None:
+    """A person whom a robot has been quicker than does not stand behind robots."""
+    front, _, _ = make(0)
+    robot, browser = GET[:-2] + b"User-Agent: bot\r\n\r\n", GET[:-2] + b"User-Agent: Firefox\r\n\r\n"
+    seen: list[tuple[object, Place]] = []
+    front.balancer.rise = lambda request, place: seen.append((request, place))  # type: ignore[method-assign]
+    leader = Wire(front).feed(robot).connection._current
+    Wire(front).feed(robot)
+    assert [] == seen
+    Wire(front).feed(browser)
+    assert [(leader, STRANGERS)] == seen
 
 
 def test_a_page_is_given_again_for_a_while_and_then_made_anew() -> None:

@@ -14,6 +14,7 @@ from tests.fakes import FakeLane, FakeTemplate
 from tracd_cluster.balancer import Balancer, Lane
 from tracd_cluster.errors import TracdClusterError
 from tracd_cluster.settings.pool import PoolSettings
+from tracd_cluster.traffic.place import STRANGERS
 from tracd_cluster.workers.endings import Ending
 from tracd_cluster.workers.lanes import open_pairs
 from tracd_cluster.workers.supervisor import Supervisor
@@ -26,6 +27,7 @@ class Request:
     """One request in want of a lane."""
 
     queue_deadline = 1e9
+    place = STRANGERS
 
     def __init__(self) -> None:
         self.lane: Any = None

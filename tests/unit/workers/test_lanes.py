@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import FakeLane
 from tracd_cluster.balancer import Balancer
+from tracd_cluster.traffic.place import STRANGERS
 from tracd_cluster.workers.lanes import WorkerLanes, open_pairs, open_to_port
 
 
@@ -30,6 +31,7 @@ class Request:
     """Wants a lane and does nothing with it."""
 
     queue_deadline = 10.0
+    place = STRANGERS
 
     def lane_given(self, lane: object) -> None: ...
 

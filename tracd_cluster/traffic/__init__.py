@@ -1,0 +1,1 @@
+"""Who comes first when workers are short: classes of requests, and what each may cost."""
