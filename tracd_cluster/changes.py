@@ -32,6 +32,7 @@ LIVE = {
     "front.header_limit": "header limit",
     "front.max_body": "max-body",
     "front.body_memory": "body memory",
+    "front.spool_limit": "spool-limit",
     "front.answer_memory": "answer memory",
     "front.head_timeout": "head-timeout",
     "front.body_timeout": "body-timeout",

@@ -32,6 +32,12 @@ class ClientFault(TracdClusterError):
         self.lines = lines
 
 
+class NoRoom(ClientFault):
+    """A request body that there is no room for, at the moment (503) or ever (507)."""
+
+    refused_for = "no_room"
+
+
 class WorkerFault(TracdClusterError):
     """A worker that did not do its part of an exchange."""
 

@@ -27,7 +27,7 @@ from tracd_cluster.workers.worker import Life
 
 PREFIX = "tracd_cluster_"
 LIVES = (Life.STARTING, Life.READY, Life.DRAINING, Life.STOPPING)
-REFUSALS = ("line_full", "line_timeout", "rate", "class", "nobody")
+REFUSALS = ("line_full", "line_timeout", "rate", "class", "nobody", "no_room")
 
 
 class Watched(Protocol):
@@ -92,6 +92,7 @@ class ServiceCollector(Collector):
         front = self._service.front
         yield _told("waiting", "Requests in the waiting line.", (), {(): self._service.balancer.waiting})
         yield _told("connections", "Open connections of clients.", (), {(): len(front.connections)})
+        yield _told("spooled_bytes", "Bytes of request bodies that are on disk.", (), {(): front.spool.used})
         logins = front.gate.logins if front.gate is not None else {"ok": 0, "failed": 0}
         yield _counted("logins", "Passwords that were checked, by result.", ("result",), _by_one(logins))
         histogram = self._lag.histogram

@@ -45,6 +45,7 @@ class Overview:
             "refused": dict(service.front.refused),
             "sent": self._counts.sent,
             "received": self._counts.received,
+            "spool": {"used": service.front.spool.used, "limit": service.front.spool.limit},
             "restarts": pool.chronicle.ended if isinstance(pool, Supervisor) else {},
             "generations": pool.table.generations,
             "logins": service.front.gate.logins if service.front.gate is not None else None,

@@ -165,6 +165,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             base_path=values["base_path"],
             error_page=error_page(values["error_page"]),
             max_body=values["max_body"],
+            spool_limit=values["spool_limit"],
             head_timeout=values["head_timeout"],
             body_timeout=values["body_timeout"],
             idle_timeout=values["idle_timeout"],
@@ -218,6 +219,9 @@ def _general_warnings(values: dict[str, Any]) -> list[str]:
         found.append(f"not served because of -e: {', '.join(values['envs'])}")
     if values["unquote"]:
         found.append("-q does nothing here: tracd has it for the protocol ajp")
+    if values["spool_limit"] < values["max_body"]:
+        found.append(f"a request body may have --spool-limit {values['spool_limit']} bytes at the most: --max-body "
+                     f"{values['max_body']} is more than all together may have")  # fmt: skip
     return [*found, *idle_options(values), *idle_sizes(values), *open_admin(values)]
 
 

@@ -138,6 +138,10 @@ OPTIONS: tuple[Option, ...] = (
         names=("--max-body",), group="limits", read=values.size, metavar="SIZE", default=FRONT.max_body,
         help="largest request body", shown="1G",
     ),
+    Option(
+        names=("--spool-limit",), group="limits", read=values.size, metavar="SIZE", default=FRONT.spool_limit,
+        help="disk for all request bodies of more than 64K together; more get 503", shown="4G",
+    ),
     seconds("--head-timeout", FRONT.head_timeout, "longest time for the head of a request to arrive"),
     seconds("--body-timeout", FRONT.body_timeout, "longest pause in a body, either way"),
     seconds("--idle-timeout", FRONT.idle_timeout, "longest pause between two requests of a connection"),

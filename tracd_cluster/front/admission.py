@@ -101,7 +101,10 @@ def admit(front: Front, client: Origin, head: Head) -> Admission:
             else:
                 admission.attempt = found
     except ClientFault as fault:
-        admission.own = fault
+        admission.own = fault  # its body is read and thrown away
+        return admission
+    if head.length > front.body_memory:
+        front.spool.check(head.length)
     return admission
 
 

@@ -44,6 +44,11 @@ class Answering:
         self._stranger: Stranger = NOBODY
         self._flow = Outflow(front, client)
 
+    def drop_body(self) -> None:
+        """Give up the request's body: it will not be sent any more."""
+        if self._body is not None:
+            self._body.close()
+
     def give(self, page: Page) -> None:
         """Answer with a page that was made for another stranger."""
         self.record.status, self.record.by = 200, "cache"
@@ -76,11 +81,14 @@ class Answering:
 
     def _finish(self, out: bytes) -> None:
         self.ended = True
+        self.drop_body()
         self.record.sent += len(out)
         if self._flow.put(out, None):
             self._leave()
 
     def _leave(self) -> None:
+        if self._body is not None:
+            self._body.close()
         self._tell()
         self._client.done(self, self._reply.keep)
 
@@ -96,5 +104,6 @@ class Answering:
     def _break_off(self) -> None:
         self._stranger.leave()
         self.ended = True
+        self.drop_body()
         self._tell(whole=False)
         self._client.broken()

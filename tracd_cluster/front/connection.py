@@ -120,7 +120,7 @@ class Connection(Protocol):
         journey, self._current = self._current, None
         if journey is not None:
             journey.client_gone()
-        self._backlog.clear()
+        self._drop_backlog()
         self._held = []
         self._front.connection_lost(self)
 
@@ -222,9 +222,10 @@ class Connection(Protocol):
             return
         self._refusal = fault
         if self._current is not None and not self._current.complete:
+            self._current.drop_body()
             self._current = None
         elif self._backlog and not self._backlog[-1].complete:
-            self._backlog.pop()
+            self._backlog.pop().drop_body()
         if self._current is None:
             self._say_refusal(fault)
 
@@ -234,6 +235,8 @@ class Connection(Protocol):
             fault.status, fault.reason, date_line=self.standing.lines, connection=CLOSE, request_id=record.request_id
         )
         record.status, record.sent = fault.status, len(page)
+        if fault.refused_for:
+            self._front.refused[fault.refused_for] += 1
         self.write(page)
         for tell in self._front.recorders:
             tell(record)
@@ -290,7 +293,7 @@ class Connection(Protocol):
         if self._closing:
             return
         self._closing = True
-        self._backlog.clear()
+        self._drop_backlog()
         self._held = []
         if unread:
             self.deadline = self._front.now + LINGER
@@ -301,6 +304,11 @@ class Connection(Protocol):
                 self._close_later = True
             else:
                 self._hang_up()
+
+    def _drop_backlog(self) -> None:
+        for journey in self._backlog:
+            journey.drop_body()
+        self._backlog.clear()
 
     def _half_close(self) -> None:
         self.transport.unregisterProducer()

@@ -86,7 +86,7 @@ class Journey(Answering):
     def body_piece(self, data: bytes) -> None:
         """Keep a piece of the body; raise ClientFault when there is too much of it or no room."""
         if self._body is None:
-            self._body = Body(self._front.body_memory)
+            self._body = Body(self._front.body_memory, self._front.spool)
         self._body.take(data, self._front.max_body, keep=self._admission.own is None)
 
     def run(self) -> None:
@@ -190,6 +190,7 @@ class Journey(Answering):
             if reader.ended:
                 self._lane = None
                 self._stranger.leave()
+                self.drop_body()
                 self._front.abandoned.pop(self, None)
             return
         self._client.deadline = self._front.now + self._limit
@@ -203,6 +204,8 @@ class Journey(Answering):
         self.record.sent += len(out)
         if reader.ended:
             self._lane = None
+            if self._body is not None:
+                self._body.close()  # however long the client takes to read
             self.record.worker_seconds += self._front.clock() - self.since
             if reader.failed:
                 self._break_off()
@@ -238,6 +241,7 @@ class Journey(Answering):
         """Answer with a page of the front's own, or with a stranger's older one."""
         self._stranger.leave(error)
         if self._gone:
+            self.drop_body()
             return
         if (page := self._stranger.instead_of(error)) is not None:
             self.give(page)
@@ -260,6 +264,7 @@ class Journey(Answering):
             self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
             self._stranger.leave()
+            self.drop_body()
             self._front.abandoned.pop(self, None)
             return
         self._lost += written > 0
@@ -316,6 +321,7 @@ class Journey(Answering):
             self._front.abandoned[self] = self._front.now + self._limit
             self._lane.resume()
         else:
+            self.drop_body()
             self._stranger.leave()
 
 

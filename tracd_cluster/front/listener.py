@@ -34,6 +34,7 @@ from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.record import Recorder
 from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.front.reply import Standing
+from tracd_cluster.front.spool import Spool
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.traffic.places import Places
@@ -106,6 +107,7 @@ class Front(service.Service):
         """We have been asked to stop: whoever asks whether to send clients here is told not to."""
         self.refused: Counter[str] = Counter()
         """Requests that were refused without having been looked at, by the reason (errors.py, refused_for)."""
+        self.spool = Spool(settings.spool_limit)
         self.public_health = False
         """Clients are told of that too (health.py)."""
         self.take(settings, drain_timeout)
@@ -135,6 +137,7 @@ class Front(service.Service):
         self.keep_alive = settings.keep_alive
         self.max_body = settings.max_body
         self.body_memory = settings.body_memory
+        self.spool.limit = settings.spool_limit
         self.answer_memory = settings.answer_memory
         self.request_line_limit = settings.request_line_limit
         self.head_limit = settings.head_limit

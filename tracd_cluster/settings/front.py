@@ -70,6 +70,8 @@ class FrontSettings:
     max_body: int = 1 << 30
     body_memory: int = 64 * 1024
     """A larger body goes to a temporary file."""
+    spool_limit: int = 4 << 30
+    """Bytes of all bodies in files together."""
     answer_memory: int = 1 << 20
     """What is kept of an answer for a slow client before its worker is made to wait."""
     head_timeout: float = 20.0

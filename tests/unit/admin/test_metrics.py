@@ -56,6 +56,7 @@ def test_requests_are_as_they_were_counted() -> None:
     service.counts.tell(ended(b"/report/1", 200, sent=100, received=7, line_seconds=0.3, worker_seconds=0.2))
     service.counts.tell(ended(b"/chrome/a.css", 304, worker_seconds=0.0009))
     service.front.refused["line_full"] += 2
+    service.front.spool.take(5, 5)
     found = samples(service)
     assert 1 == found['tracd_cluster_requests_total{kind="page",status="2xx"}']
     assert 1 == found['tracd_cluster_requests_total{kind="static",status="3xx"}']
@@ -67,6 +68,8 @@ def test_requests_are_as_they_were_counted() -> None:
     assert (1, 0.2) == tuple(found[f'tracd_cluster_worker_seconds_{what}{{kind="page"}}'] for what in ("count", "sum"))
     assert 2 == found['tracd_cluster_refused_requests_total{reason="line_full"}']
     assert 0 == found['tracd_cluster_refused_requests_total{reason="rate"}']
+    assert 0 == found['tracd_cluster_refused_requests_total{reason="no_room"}']
+    assert 5 == found["tracd_cluster_spooled_bytes"]
 
 
 def test_a_refusal_is_counted_under_its_reason() -> None:

@@ -22,6 +22,7 @@ def test_it_is_the_report_of_ctl_and_more() -> None:
     service.work("/report/3")
     service.counts.tell(ended(b"/wiki", 502))
     service.slow.tell(ended(b"/query", worker_seconds=2.0))
+    service.front.spool.take(7, 7)
     for _ in range(3):
         service.balancer.claim(Request())
     found = json.loads(json.dumps(overview(service).of(1003.0)))
@@ -29,6 +30,7 @@ def test_it_is_the_report_of_ctl_and_more() -> None:
     [asked] = found["workers"][0]["asked"]
     assert ("GET", "/report/3", "jörg", 2.0) == (asked["method"], asked["path"], asked["user"], asked["seconds"])
     assert (True, 1, {"5xx": 1}) == (found["here"], found["busy"], found["requests"])
+    assert {"used": 7, "limit": 4 << 30} == found["spool"]
     assert ["/query"] == [one["path"] for one in found["slow"]]
     assert (1, 10) == (found["line"]["waiting"], found["line"]["limit"])
     assert (1 << 20, None) == tuple(worker["memory"] for worker in found["workers"])

@@ -69,6 +69,17 @@ def test_an_environment_may_be_called_like_an_option(tmp_path: Path, monkeypatch
         load(["--", "-p"])
 
 
+def test_a_spool_that_is_smaller_than_the_largest_body(env: str) -> None:
+    """It is told of, since one option then says more than is so."""
+    settings = load([env, "--max-body", "10M", "--spool-limit", "9M"])
+    assert (10 << 20, 9 << 20) == (settings.front.max_body, settings.front.spool_limit)
+    [warning] = settings.warnings
+    assert "--spool-limit 9437184" in warning
+    assert "--max-body 10485760" in warning
+    assert () == load([env, "--max-body", "10M", "--spool-limit", "10M"]).warnings
+    assert () == load([env]).warnings
+
+
 def test_sizes_and_times(env: str) -> None:
     """Sizes take units."""
     front = load([env, "--max-body", "10M", "--queue-timeout", "1.5", "--queue", "0"]).front

@@ -11,6 +11,7 @@ from tests.unit.upstream.test_lane import OK, Asked
 from tracd_cluster.errors import AnswerTimeout
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.head import Head
+from tracd_cluster.front.spool import Spool
 from tracd_cluster.upstream.foreign import HOLD_TIME, PROBE_PAUSE, ForeignLane, Trouble
 from tracd_cluster.upstream.rest import REST, Rest
 from tracd_cluster.upstream.site import Site
@@ -238,7 +239,7 @@ def test_a_host_that_is_silent_is_told_of_at_once(bench: Bench) -> None:
 
 def test_a_body_in_memory_leaves_with_its_head(bench: Bench) -> None:
     """A form is one write, which its server's host has to acknowledge; an upload goes piece by piece."""
-    small, large = Body(10), Body(10)
+    small, large = Body(10, Spool(1 << 30)), Body(10, Spool(100_000))
     small.write(b"x" * 10)
     large.write(b"x" * 11)
     for body, ending, more in ((small, b"\r\n\r\n" + b"x" * 10, False), (large, b"\r\n\r\n", True)):
@@ -337,7 +338,7 @@ def test_no_answer_at_all(bench: Bench) -> None:
 
 def test_an_upload_leaves_in_pieces_and_may_be_answered_early(bench: Bench) -> None:
     """The body follows the head as the server takes it; an early answer ends it."""
-    body = Body(10)
+    body = Body(10, Spool(1 << 30))
     body.write(b"x" * 100_000)
     asked = bench.ask(b"POST", body)
     wire = bench.wires[0].open()

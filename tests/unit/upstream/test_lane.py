@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from tracd_cluster.errors import AnswerTimeout, WorkerFault
 from tracd_cluster.front.body import Body
+from tracd_cluster.front.spool import Spool
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import PROBE, Lane
 
@@ -113,7 +114,7 @@ def test_what_a_worker_does_can_be_seen(bench: Bench) -> None:
 
 def test_a_large_body_leaves_as_the_worker_takes_it(bench: Bench) -> None:
     """An upload goes out of its file in pieces, as fast as the worker reads."""
-    body = Body(1000)
+    body = Body(1000, Spool(1 << 30))
     sent = bytes(range(256)) * 8000
     body.write(sent)
     bench.lane.send(Asked(), b"HEAD", body)
@@ -133,7 +134,7 @@ def test_a_large_body_leaves_as_the_worker_takes_it(bench: Bench) -> None:
 
 def test_an_early_answer_waits_for_the_rest_of_the_body(bench: Bench) -> None:
     """A lane is not used again before the worker has got all of the last request."""
-    body = Body(1000)
+    body = Body(1000, Spool(1 << 30))
     body.write(b"x" * 2_000_000)
     asked = Asked()
     bench.lane.send(asked, b"HEAD", body)

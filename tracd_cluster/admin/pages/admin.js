@@ -249,6 +249,7 @@ function showNumbers(seen) {
     ["Refused", listed(seen.refused)],
     ["Sent", size(seen.sent)],
     ["Received", size(seen.received)],
+    ["Uploads on disk", `${size(seen.spool.used)} of ${size(seen.spool.limit)}`],
     ...(seen.here ? [["Workers ended", listed(seen.restarts)], ["Generations", listed(seen.generations)]] : []),
     ...(seen.logins ? [["Logins", listed(seen.logins)]] : []),
   ]);
