@@ -46,6 +46,7 @@ MORE = {
     "other workers": "other-workers.md",
     "strangers": "caching.md",
     "static files": "static-files.md",
+    "limits": "uploads.md",
     "watching": "admin.md",
     "process": "operating.md",
     "logs": "logs.md",
