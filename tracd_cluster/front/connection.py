@@ -74,7 +74,7 @@ class Connection(Protocol):
         self.address = ""
         self.trusted = False
         self.here = (b"", 0)
-        self.deadline = front.now + front.head_timeout
+        self.deadline: float = front.now + front.head_timeout
 
     def __repr__(self) -> str:
         state = "closing" if self._closing else "idle" if self.idle else "busy"
@@ -97,6 +97,7 @@ class Connection(Protocol):
             set_nodelay(True)
         transport.registerProducer(self, True)
         self._front.connections.add(self)
+        self._front.watched.add(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Take bytes from the client."""
@@ -116,6 +117,7 @@ class Connection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """The client has gone."""
         self._front.connections.discard(self)
+        self._front.watched.discard(self)
         self._closing = True
         journey, self._current = self._current, None
         if journey is not None:

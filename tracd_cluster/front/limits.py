@@ -52,3 +52,9 @@ def time_limits(settings: FrontSettings) -> TimeLimits:
     default = settings.request_timeout
     slow = [(kind, max(seconds, default)) for kind, seconds in settings.slow_kinds]
     return TimeLimits(default, [*settings.request_timeouts, *slow])
+
+
+def shortest(settings: FrontSettings) -> float:
+    """Give the shortest time that a client is given for anything, in seconds."""
+    times = (settings.head_timeout, settings.body_timeout, settings.idle_timeout, settings.queue_timeout)
+    return min(*times, settings.request_timeout, *(seconds for _, seconds in settings.request_timeouts))

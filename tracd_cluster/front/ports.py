@@ -35,9 +35,20 @@ BPF_RET = 0x06
 BACKLOG = 1024
 """As config.py has it; a Unix socket that is taken over is told again."""
 
+ACCEPTS = 16
+"""Connections to accept in one turn of the reactor. Twisted takes ever more of them while more come, thousands in the
+end, and whoever is connected already waits that long."""
+
 
 def open_port(reactor: Any, description: str, factory: IProtocolFactory, inherited: int | None) -> IListeningPort:
     """Open a port, or take it over by its descriptor; raise StartError that says why it cannot be had."""
+    port = _open(reactor, description, factory, inherited)
+    if isinstance(port, Port):
+        _accept_a_few(port)
+    return port
+
+
+def _open(reactor: Any, description: str, factory: IProtocolFactory, inherited: int | None) -> IListeningPort:
     if inherited is not None:
         return _adopt(reactor, inherited, factory)
     try:
@@ -70,6 +81,17 @@ def _adopt(reactor: Any, descriptor: int, factory: IProtocolFactory) -> IListeni
         port.backlog = BACKLOG
         port.startListening()
         return port  # type: ignore[no-any-return]
+
+
+def _accept_a_few(port: Any) -> None:
+    """Have the reactor accept a few connections at a time, however many wait."""
+    do_read = port.doRead
+
+    def read_a_few() -> None:
+        port.numberAccepts = min(port.numberAccepts, ACCEPTS)
+        do_read()
+
+    port.doRead = read_a_few
 
 
 def take_lock(port: Any) -> None:
@@ -113,7 +135,7 @@ def _accept_the_rest(port: Any) -> None:
     """Accept what the kernel has already accepted for this port: closing the port would reset those clients."""
     do_read = getattr(port, "doRead", None)
     if do_read is not None:
-        for _ in range(16):
+        for _ in range(2 * BACKLOG // ACCEPTS):
             do_read()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracd_cluster.front.limits import TimeLimits, time_limits
+from tracd_cluster.front.limits import TimeLimits, shortest, time_limits
 from tracd_cluster.settings.front import FrontSettings
 
 LIMITS = time_limits(FrontSettings(request_timeouts=(("/report/*format=csv", 900.0), ("/changeset/1", 30.0))))
@@ -49,3 +49,10 @@ def test_a_long_target_is_looked_through_once() -> None:
     """No target makes it go back and forth: 8 KiB of near hits take no time that could be felt."""
     limits = TimeLimits(5.0, [("a*b*c*d", 9.0)])
     assert 5.0 == limits.of(b"abc" * 2700)
+
+
+def test_the_shortest_of_all_times() -> None:
+    """Deadlines are looked at as often as that."""
+    assert 20.0 == shortest(FrontSettings())
+    assert 3.0 == shortest(FrontSettings(request_timeouts=(("/a", 9.0), ("/b", 3.0))))
+    assert 2.0 == shortest(FrontSettings(idle_timeout=2.0))

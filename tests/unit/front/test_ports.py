@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet import unix
@@ -18,7 +19,7 @@ from twisted.internet.testing import MemoryReactorClock
 from tests.unit.front.wire import make_front
 from tracd_cluster.errors import StartError
 from tracd_cluster.front import ports
-from tracd_cluster.front.ports import _why_not
+from tracd_cluster.front.ports import ACCEPTS, _why_not
 
 
 class Readers(MemoryReactorClock):
@@ -75,6 +76,38 @@ def test_an_heir_waits_for_its_turn(tmp_path: Path) -> None:
             two.accept()[0].close()
 
 
+class Dropping(Factory):
+    """Takes nobody, and counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def buildProtocol(self, addr: object) -> None:  # noqa: N802
+        self.count += 1
+
+
+def test_a_crowd_is_let_in_a_few_at_a_time() -> None:
+    """However many are waiting, those who are inside come in between; at the end, nobody is left outside."""
+    reactor = Readers()  # type: ignore[no-untyped-call]
+    factory = Dropping()
+    with listening() as sock:
+        where = sock.getsockname()
+        port: Any = ports.open_port(reactor, "tcp:80", factory, os.dup(sock.fileno()))
+        sock.listen(100)
+        crowd = [socket.create_connection(where, timeout=5) for _ in range(4 * ACCEPTS)]
+        taken = []
+        for _ in range(2):
+            before = factory.count
+            port.doRead()
+            taken.append(factory.count - before)
+        assert [ACCEPTS, ACCEPTS] == taken
+        ports.close(port)
+        reactor.advance(0)
+        assert 4 * ACCEPTS == factory.count
+        for one in crowd:
+            one.close()
+
+
 def test_a_unix_socket_keeps_its_permissions_and_its_lock_moves(tmp_path: Path) -> None:
     """Twisted would let everybody in; and a lock of the process that has gone would be taken for a stale one."""
     reactor = Readers()  # type: ignore[no-untyped-call]
@@ -116,5 +149,3 @@ def test_why_a_port_cannot_be_opened(number: int, said: str) -> None:
     """The message says what to do, where there is something to do."""
     error = CannotListenError("", 80, OSError(number, os.strerror(number)))  # type: ignore[no-untyped-call]
     assert _why_not(error).startswith(said)
-
-
