@@ -1,4 +1,4 @@
-"""The run as numbers (JSON) and as the tables of the README (Markdown)."""
+"""The run as numbers (JSON) and as the tables of docs/measuring.md (Markdown)."""
 
 from __future__ import annotations
 

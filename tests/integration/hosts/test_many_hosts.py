@@ -58,7 +58,7 @@ def test_who_signs_in_at_one_host_is_known_at_all(serving: Site) -> None:
         assert "admin" == who(cluster.get("/about", cookie_of(signed_in)).body.decode())
     again = sign_in(one, challenge)
     assert (401, True) == (again.status, "stale=true" in again.headers["www-authenticate"]), "seen on the wire"
-    # As README's Limits say: another host has not seen it.
+    # As docs/limits.md says: another host has not seen it.
     assert 302 == sign_in(two, challenge).status
     assert 401 == sign_in(two, challenge).status
     challenge = challenge_of(two.get("/login"))
