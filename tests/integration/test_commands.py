@@ -125,8 +125,9 @@ def test_a_kept_connection_to_tracd_is_used_again_and_quick(env: Path, start_clu
         connection.request("GET", CSS)
         assert connection.getresponse().read()
         times.append(time.perf_counter() - start)
-        open_ends = [c for c in psutil.Process(cluster.front_pid).net_connections("tcp") if c.status == "ESTABLISHED"]
-        ends |= {end.laddr.port for end in open_ends if end.raddr.port == port}
+        if len(times) <= 30:
+            found = psutil.Process(cluster.front_pid).net_connections("tcp")
+            ends |= {end.laddr.port for end in found if end.status == "ESTABLISHED" and end.raddr.port == port}
     connection.close()
     assert 1 == len(ends)
     assert min(times) < 0.035, f"median {statistics.median(times):.3f} s"
