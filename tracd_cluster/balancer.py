@@ -5,8 +5,12 @@ front claims a lane for a request and the lane gives itself back; the supervisor
 
 Ownership and lifetime. A lane is in exactly one of three places: in ``_idle`` (free), claimed by one request (it
 is in ``_lanes`` but not in ``_idle``), or withdrawn (in neither). A request is in ``_line`` or it is not: it
-enters by ``claim`` and leaves by being given a lane, by ``leave``, or by ``expire``/``refuse_all``, each of which
-happens once. While a lane is idle the line is empty.
+enters by ``claim`` and leaves by being given a lane, by ``leave``, or by being refused (``expire``, ``refuse_all``,
+or by somebody who comes before it when the line is full), each of which happens once.
+
+Note [Slow share]. Slow requests of strangers and robots (traffic/place.py) hold a part of the lanes at the most: with
+every lane in such a request, a person would wait for the quickest of them. Those beyond it wait though a lane is idle,
+for it may be wanted at any moment. While a lane is idle nobody else is in line.
 """
 
 from __future__ import annotations
@@ -15,10 +19,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from tracd_cluster.errors import LineFull, LineTimeout, NobodyServing, TracdClusterError, WorkerFault
-from tracd_cluster.traffic.place import Place
+from tracd_cluster.settings.traffic import TrafficSettings
+from tracd_cluster.traffic.line import Line
+from tracd_cluster.traffic.place import Level, Place
 
 if TYPE_CHECKING:
     from tracd_cluster.upstream.lane import Body, Exchange, Head, Origin
+
+TRAFFIC = TrafficSettings()
 
 
 class Waiting(Protocol):
@@ -93,7 +101,8 @@ class Balancer:
     """Gives lanes to requests, and lines up the requests that found none free.
 
     Which lane is next is decided by ``idle``. A list gives the one used last: under light load a few workers do the
-    work, their caches stay warm, and the others' memory can be paged out. The line is first in, first out.
+    work, their caches stay warm, and the others' memory can be paged out. Who is next in line, the line decides
+    (traffic/line.py).
 
     ``limit`` is the number of places in the line. ``drained`` is called with each withdrawn lane as it becomes free.
     ``clock`` tells the time at which a request gets in line; one that stands still will do where nobody asks.
@@ -105,6 +114,7 @@ class Balancer:
         drained: Callable[[Lane], None] | None = None,
         idle: Idle | None = None,
         clock: Callable[[], float] = float,
+        traffic: TrafficSettings = TRAFFIC,
     ) -> None:
         self.limit = limit
         self.clock = clock
@@ -119,11 +129,21 @@ class Balancer:
         """How often a lane was added or withdrawn: while it stays the same, so do the workers."""
         self._lanes: set[Lane] = set()
         self._idle: Idle = idle if idle is not None else []
-        self._line: dict[Waiting, float] = {}
-        """Those who wait, the first one first, and since when."""
+        self._line: Line[Waiting] = Line(traffic.shares)
+        self._slow: set[Lane] = set()
+        """The lanes that slow requests hold."""
+        self._most_slow = 1
+        """How many lanes they may hold (Note [Slow share])."""
+        self.take(traffic)
 
     def __repr__(self) -> str:
-        return f"<Balancer {len(self._lanes)} lanes, {len(self._idle)} idle, {len(self._line)} in line>"
+        return f"<Balancer {len(self._lanes)} lanes, {len(self._idle)} idle, {self._line.size} in line>"
+
+    def take(self, traffic: TrafficSettings) -> None:
+        """Go by these settings from now on."""
+        self._traffic = traffic
+        self._line.take_shares(traffic.shares)
+        self._count_slow()
 
     # -- the front's side
 
@@ -132,52 +152,71 @@ class Balancer:
 
         Raises LineFull when no place is left, NobodyServing while there is no worker to wait for.
         """
-        if self._idle:
-            return self._idle.pop()
+        if self._idle and (not request.place.slow or len(self._slow) < self._most_slow):
+            return self._take_idle(request) if request.place.slow else self._idle.pop()
         if self.nobody is not None and not self._lanes:
             raise self.nobody
-        if len(self._line) >= self.limit:
-            raise LineFull(f"all {self.limit} places in the waiting line are taken")
-        self._line[request] = self.clock()
+        if self._line.size >= self.limit:
+            self._make_room(request.place.level)
+        self._line.add(request, self.clock())
         return None
 
     def claim_first(self, request: Waiting) -> Lane | None:
-        """Claim for a request that has already had a lane and lost its worker: it goes to the head of the line.
+        """Claim for a request that has already had a lane and lost its worker: it goes to the head of its class.
 
         It had its place before, so the limit does not count. Raises NobodyServing as ``claim`` does.
         """
-        if self._idle:
-            return self._idle.pop()
+        if self._idle and (not request.place.slow or len(self._slow) < self._most_slow):
+            return self._take_idle(request)
         if self.nobody is not None and not self._lanes:
             raise self.nobody
-        self._line = {request: self.clock(), **self._line}
+        self._line.add(request, self.clock(), first=True)
         return None
 
+    def _take_idle(self, request: Waiting) -> Lane:
+        lane = self._idle.pop()
+        if request.place.slow:
+            self._slow.add(lane)
+        return lane
+
+    def _make_room(self, level: Level) -> None:
+        """Refuse the last of those who come behind this class, and raise LineFull if there is none."""
+        full = LineFull(f"all {self.limit} places in the waiting line are taken")
+        last = self._line.last_behind(level)
+        if last is None:
+            raise full
+        last.line_failed(full)
+
     def release(self, lane: Lane) -> None:
-        """Take a lane back after its exchange and give it to the first in line."""
+        """Take a lane back after its exchange and give it to who is next in line."""
+        if self._slow:
+            self._slow.discard(lane)
         if lane not in self._lanes:
             if self.drained is not None:
                 self.drained(lane)
-        elif self._line:
-            request = next(iter(self._line))
-            del self._line[request]
-            request.lane_given(lane)
-        else:
+            return
+        found = self._line.next(len(self._slow) < self._most_slow) if self._line.size else None
+        if found is None:
             self._idle.append(lane)
+            return
+        request, _ = found
+        if request.place.slow:
+            self._slow.add(lane)
+        request.lane_given(lane)
 
     def leave(self, request: Waiting) -> None:
         """Take a request out of the line, if it is there: its client has gone."""
-        self._line.pop(request, None)
+        self._line.leave(request)
 
     def rise(self, request: Waiting, place: Place) -> None:
         """Give a request a better place, whether it still waits or not: somebody else waits for its answer as well."""
-        request.place = place
+        self._line.rise(request, place)
+        self._use_idle()
 
     def expire(self, now: float) -> None:
         """Refuse those who have waited past their deadline."""
         for request in [request for request in self._line if request.queue_deadline <= now]:
-            if request in self._line:
-                del self._line[request]
+            if self._line.leave(request):
                 request.line_failed(LineTimeout("no worker became free in time"))
 
     # -- the supervisor's side
@@ -186,6 +225,7 @@ class Balancer:
         """Put a lane of a ready worker to use."""
         self._lanes.add(lane)
         self.changes += 1
+        self._count_slow()
         self.release(lane)
 
     def withdraw(self, lane: Lane) -> bool:
@@ -194,18 +234,30 @@ class Balancer:
             return False
         self._lanes.remove(lane)
         self.changes += 1
-        if lane in self._idle:
+        self._slow.discard(lane)
+        claimed = lane not in self._idle
+        if not claimed:
             self._idle.remove(lane)
-            return False
-        return True
+        self._count_slow()
+        return claimed
+
+    def _count_slow(self) -> None:
+        """Work out anew how many lanes slow requests may hold, and let them if that is more."""
+        self._most_slow = max(1, int(len(self._lanes) * self._traffic.slow_share))
+        self._use_idle()
+
+    def _use_idle(self) -> None:
+        """Give idle lanes to those who may have them now."""
+        while self._idle and (found := self._line.next(len(self._slow) < self._most_slow)) is not None:
+            lane = self._take_idle(found[0])
+            found[0].lane_given(lane)
 
     def refuse_all(self, error: NobodyServing) -> None:
         """Refuse everyone in line, and all who come while there is no lane, until ``expect`` is called."""
         self.nobody = error
         if self._lanes:
             return
-        line, self._line = self._line, {}
-        for request in line:
+        for request in self._line.clear():
             request.line_failed(error)
 
     def expect(self) -> None:
@@ -220,13 +272,12 @@ class Balancer:
     @property
     def waiting(self) -> int:
         """How many requests are in line."""
-        return len(self._line)
+        return self._line.size
 
     def waited(self, now: float) -> float:
-        """Tell how long the first in line has waited; 0 if there is none."""
-        for since in self._line.values():
-            return now - since
-        return 0.0
+        """Tell how long the first of those has waited who would go if a lane were free; 0 if there is none."""
+        since = self._line.since(slow=len(self._slow) < self._most_slow)
+        return now - since if since is not None else 0.0
 
     def is_idle(self, lane: Lane) -> bool:
         """Tell whether a lane waits for a request."""
@@ -236,4 +287,6 @@ class Balancer:
         """Assert what the docstring of this module promises."""
         assert len(set(self._idle)) == len(self._idle), "a lane is idle twice"
         assert set(self._idle) <= self._lanes, "a withdrawn lane is idle"
-        assert not (len(self._idle) and self._line), "a request waits while a lane is idle"
+        assert self._slow <= self._lanes - set(self._idle), "a lane is in slow use and is not claimed"
+        may = len(self._slow) < self._most_slow
+        assert not (len(self._idle) and self._line.may_go(may)), "a request waits while a lane is idle"

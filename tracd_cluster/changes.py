@@ -75,6 +75,8 @@ LIVE = {
     "static.entries": "static entries",
     "static.largest": "largest static file",
     "static.max_age": "static-max-age",
+    "traffic.shares": "shares",
+    "traffic.slow_share": "slow-share",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
     "admin.public_health": "public-health",

@@ -74,7 +74,7 @@ class Cluster(service.Service):
         self._twistd = twistd
         idle = LeastLoaded()
         choice = idle if settings.foreign.upstreams else None
-        self.balancer = Balancer(settings.front.queue, idle=choice, clock=reactor.seconds)
+        self.balancer = Balancer(settings.front.queue, idle=choice, clock=reactor.seconds, traffic=settings.traffic)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
         self.supervisor: Supervisor | Servers
         if settings.foreign.upstreams:
@@ -158,6 +158,7 @@ class Cluster(service.Service):
     def _prepare(self, settings: Settings) -> Callable[[], None]:
         def take() -> None:
             self.front.take(settings.front, settings.pool.drain_timeout)
+            self.balancer.take(settings.traffic)
             if self.front.strangers is not None:
                 self.front.strangers.take(settings.cache)
             self.front.public_health = settings.admin.public_health

@@ -47,6 +47,7 @@ MORE = {
     "strangers": "caching.md",
     "static files": "static-files.md",
     "limits": "uploads.md",
+    "traffic": "traffic.md",
     "watching": "admin.md",
     "process": "operating.md",
     "logs": "logs.md",

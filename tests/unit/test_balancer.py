@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import LineFull, NobodyServing, TracdClusterError
-from tracd_cluster.traffic.place import ROBOTS, STRANGERS, Place
+from tracd_cluster.settings.traffic import TrafficSettings
+from tracd_cluster.traffic.place import PEOPLE, QUICK, ROBOTS, SLOW, STRANGERS, VISITORS, Level, Place
+
+SLOW_STRANGER = SLOW[Level.STRANGERS]
+PLACES = st.sampled_from([*QUICK, SLOW_STRANGER, SLOW[Level.ROBOTS]])
 
 
 class Request:
@@ -123,6 +128,99 @@ def test_a_request_can_be_given_a_better_place() -> None:
         assert STRANGERS == request.place
 
 
+def lanes_for(balancer: Balancer, count: int) -> list[Any]:
+    """Add so many lanes."""
+    lanes = [make_lane() for _ in range(count)]
+    for lane in lanes:
+        balancer.add(lane)
+    return lanes
+
+
+def test_people_come_before_strangers_who_came_before_them() -> None:
+    """That is what the line is for."""
+    balancer = Balancer(10)
+    [lane] = lanes_for(balancer, 1)
+    assert lane is balancer.claim(Request())
+    stranger, person = Request(), Request(place=PEOPLE)
+    assert balancer.claim(stranger) is None
+    assert balancer.claim(person) is None
+    assert lane is not None
+    balancer.release(lane)
+    assert lane is person.lane
+    assert stranger.lane is None
+
+
+def test_slow_requests_of_strangers_leave_lanes_to_others() -> None:
+    """A third of six; the others wait, and nobody behind them does."""
+    balancer = Balancer(10)
+    lanes_for(balancer, 6)
+    slow = [Request(place=SLOW_STRANGER) for _ in range(4)]
+    given = [lane for request in slow if (lane := balancer.claim(request))]
+    assert 2 == len(given)
+    assert 0.0 == balancer.waited(100.0), "more workers would not help them"
+    quick = [balancer.claim(Request()) for _ in range(4)]
+    assert None not in quick
+    lane = quick[0]
+    assert lane is not None
+    balancer.release(lane)
+    assert slow[2].lane is None, "an idle lane is not theirs"
+    balancer.release(given[0])
+    assert slow[2].lane is not None
+    balancer.check_invariants()
+
+
+def test_one_lane_is_for_everybody() -> None:
+    """A third of it would be for nobody."""
+    balancer = Balancer(10)
+    [lane] = lanes_for(balancer, 1)
+    again = Request(place=SLOW_STRANGER)
+    balancer.claim(Request(place=SLOW_STRANGER))
+    assert balancer.claim(again) is None
+    balancer.release(lane)
+    assert lane is again.lane
+    balancer.check_invariants()
+
+
+def test_slow_requests_go_on_when_there_are_more_lanes_or_a_larger_share() -> None:
+    """Those who wait beside an idle lane are not forgotten."""
+    balancer = Balancer(10)
+    lanes = lanes_for(balancer, 3)
+    waiting = [Request(place=SLOW_STRANGER) for _ in range(4)]
+    first = balancer.claim_first(waiting[0])
+    assert first is not None
+    for request in waiting[1:]:
+        assert balancer.claim(request) is None
+    lanes_for(balancer, 3)
+    assert waiting[1].lane is not None
+    assert waiting[2].lane is None
+    assert balancer.withdraw(first), "what is held by a lane that goes is not counted any more"
+    assert waiting[2].lane is None, "but a third of five is one"
+    balancer.take(TrafficSettings(slow_share=Fraction(1, 2)))
+    assert waiting[2].lane is not None
+    balancer.rise(waiting[3], PEOPLE)
+    assert waiting[3].lane is not None
+    balancer.check_invariants()
+    assert lanes
+
+
+def test_in_a_full_line_the_last_of_those_behind_makes_room() -> None:
+    """People are not refused because of strangers, and strangers are because of their like."""
+    balancer = Balancer(2)
+    robot, stranger = Request(place=ROBOTS), Request()
+    balancer.claim(robot)
+    balancer.claim(stranger)
+    person = Request(place=PEOPLE)
+    assert balancer.claim(person) is None
+    assert isinstance(robot.error, LineFull)
+    with pytest.raises(LineFull, match="all 2 places"):
+        balancer.claim(Request())
+    assert balancer.claim(Request(place=VISITORS)) is None
+    assert isinstance(stranger.error, LineFull)
+    with pytest.raises(LineFull):
+        balancer.claim(Request(place=VISITORS))
+    assert 2 == balancer.waiting
+
+
 class Machine(RuleBasedStateMachine):
     """Anything in any order: the promises of the module hold."""
 
@@ -134,6 +232,7 @@ class Machine(RuleBasedStateMachine):
         self.known: list[Any] = []
         self.requests: list[Request] = []
         self.now = 0.0
+        self.part = TrafficSettings().slow_share
 
     @rule()
     def add(self) -> None:
@@ -141,9 +240,9 @@ class Machine(RuleBasedStateMachine):
         self.known.append(lane)
         self.balancer.add(lane)
 
-    @rule(first=st.booleans(), patience=st.floats(0, 20))
-    def claim(self, first: bool, patience: float) -> None:
-        request = Request(self.now + patience)
+    @rule(first=st.booleans(), patience=st.floats(0, 20), place=PLACES)
+    def claim(self, first: bool, patience: float, place: Place) -> None:
+        request = Request(self.now + patience, place)
         try:
             claim = self.balancer.claim_first if first else self.balancer.claim
             request.lane = claim(request)
@@ -175,6 +274,17 @@ class Machine(RuleBasedStateMachine):
             if request.lane is None and request.error is None:
                 request.error = TracdClusterError("left")
 
+    @rule(data=st.data(), place=PLACES)
+    def rise(self, data: st.DataObject, place: Place) -> None:
+        waiting = [request for request in self.requests if request.lane is None and request.error is None]
+        if waiting:
+            self.balancer.rise(data.draw(st.sampled_from(waiting)), place)
+
+    @rule(part=st.sampled_from([Fraction(1, 3), Fraction(1), Fraction(1, 100)]))
+    def take(self, part: Fraction) -> None:
+        self.part = part
+        self.balancer.take(TrafficSettings(slow_share=part))
+
     @rule(seconds=st.floats(0, 10))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -195,6 +305,11 @@ class Machine(RuleBasedStateMachine):
         assert len(set(lanes)) == len(lanes), "a lane serves two requests"
         waiting = [request for request in self.requests if request.lane is None and request.error is None]
         assert len(waiting) == self.balancer.waiting
+        if self.balancer.available and any(map(self.balancer.is_idle, self.known)):
+            assert all(request.place.slow for request in waiting), "a quick request waits while a lane is idle"
+            slow = sum(request.place.slow for request in self.requests if request.lane in self.known)
+            most = max(1, int(self.balancer.available * self.part))
+            assert slow >= most or not waiting, "a slow request waits while it may go"
 
 
 def test_whatever_comes_in_whatever_order() -> None:

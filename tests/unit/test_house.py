@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "errors": set(),
     "settings": set(),
     "traffic": {"errors", "settings"},
-    "balancer": {"errors", "traffic"},
+    "balancer": {"errors", "settings", "traffic"},
     "signals": set(),
     "configuration": {"errors", "settings"},
     "rewrite": {"errors"},

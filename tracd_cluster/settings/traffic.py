@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficSettings:
     """Who comes before whom, and how far (traffic/place.py has the classes)."""
+
+    shares: tuple[int, ...] = (16, 4, 2, 1)
+    """How many requests of each class go on in a round, where all of them wait."""
+    slow_share: Fraction = Fraction(1, 3)
+    """The part of the lanes that slow requests of strangers and robots may hold; one at least."""

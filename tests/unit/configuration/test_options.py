@@ -75,9 +75,8 @@ def test_help_is_grouped_with_one_line_for_each_option() -> None:
         assert f"(default: {option.shown})" in found[0] or not option.shown
     groups = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     expected = (
-        "environments listening https signing_in workers other_workers strangers static_files limits watching process "
-        "logs "
-        "what_to_do"
+        "environments listening https signing_in workers other_workers strangers traffic static_files limits watching "
+        "process logs what_to_do"
     )
     assert [f"{name.replace('_', ' ')}:" for name in expected.split()] == groups
 

@@ -109,7 +109,7 @@ def test_a_full_line_is_not_made_longer(tmp_path: Path) -> None:
     """Whoever waits there comes first; the next one who gets the file makes the front ask again."""
     static = StaticFront(tmp_path, queue=1)
     Wire(static.front).feed(get(fields=COOKIE))
-    waiting = Wire(static.front).feed(get(b"/wiki"))
+    waiting = Wire(static.front).feed(get(b"/wiki", fields=COOKIE))
     static.lane.say(static.named())
     assert [PATH, b"/wiki"] == [head.split(b" ")[1] for head in static.lane.heads]
     assert 0 == static.front.balancer.waiting
@@ -126,7 +126,7 @@ def test_a_question_leaves_the_line_like_anybody(static: StaticFront) -> None:
     """When its time is up, or when nobody serves any more."""
     for nobody in (False, True):
         Wire(static.front).feed(get(fields=COOKIE))
-        Wire(static.front).feed(get(b"/wiki"))
+        Wire(static.front).feed(get(b"/wiki", fields=COOKIE))
         static.lane.say(static.named())
         assert 1 == static.front.balancer.waiting
         static.front.balancer.withdraw(static.lane)
