@@ -33,6 +33,7 @@ from tracd_cluster.configuration.values import processors
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.asking import Asking
 from tracd_cluster.front.compressed import Loader
+from tracd_cluster.front.garbage import settle
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
 from tracd_cluster.front.rendering import Strangers
@@ -254,6 +255,7 @@ class Cluster(service.Service):
         self.front.startService()
         self.operations.start()
         self.admin.start()
+        settle()
 
     def _announce(self, line: str, stream: TextIO | None) -> None:
         """Say a line that scripts look for: alone on its stream where the log leaves that free, else in the log."""

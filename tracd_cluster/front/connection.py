@@ -97,7 +97,7 @@ class Connection(Protocol):
             set_nodelay(True)
         transport.registerProducer(self, True)
         self._front.connections.add(self)
-        self._front.watched.add(self)
+        self._front.deadlines.add(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Take bytes from the client."""
@@ -117,13 +117,16 @@ class Connection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """The client has gone."""
         self._front.connections.discard(self)
-        self._front.watched.discard(self)
+        self._front.deadlines.discard(self)
         self._closing = True
         journey, self._current = self._current, None
         if journey is not None:
             journey.client_gone()
         self._drop_backlog()
         self._held = []
+        self._send = None
+        if not self._feeding:
+            self._reader.end()
         self._front.connection_lost(self)
 
     def pauseProducing(self) -> None:  # noqa: N802

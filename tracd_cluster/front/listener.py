@@ -25,6 +25,7 @@ from tracd_cluster.balancer import Balancer
 from tracd_cluster.front import ports
 from tracd_cluster.front.addresses import is_within, name_in, shown
 from tracd_cluster.front.connection import LINGER, Connection
+from tracd_cluster.front.deadlines import TICK, Deadlines
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.learned import Learned
@@ -36,17 +37,10 @@ from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.spool import Spool
 from tracd_cluster.front.tls import Contexts
-from tracd_cluster.front.wheel import Wheel
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.traffic.places import Places
 
 log = Logger()
-
-SWEEP = 0.25
-"""Seconds between two looks at the deadlines."""
-
-ENDS = 16
-"""Connections whose time is up in one turn of the reactor, a few ms; a thousand may end at once, and pages go on."""
 
 GRACE = 1.0
 """Seconds that connections without a request stay open after the ports have closed: a request may be on its way."""
@@ -96,10 +90,8 @@ class Front(service.Service):
         self.contexts = Contexts(settings.tls) if settings.tls is not None else None
         self.draining = False
         self.connections: set[Connection] = set()
-        self.watched: Wheel[Connection] = Wheel(SWEEP, 0.0, reactor.seconds())
-        """The same, by their deadlines."""
-        self._looking = False
-        """There is more to look at in the next turn of the reactor."""
+        self.deadlines = Deadlines(reactor)
+        """The same, by the time that each of them has."""
         self.abandoned: dict[Unattended, float] = {}
         self.learned = Learned()
         """Static files; set before the start."""
@@ -156,7 +148,7 @@ class Front(service.Service):
         self.time_limits = time_limits(settings)
         self.queue_timeout = settings.queue_timeout
         self.drain_timeout = drain_timeout
-        self.watched.look_within(min(LINGER, shortest(settings)))
+        self.deadlines.look_within(min(LINGER, shortest(settings)))
         self.error_pages = ErrorPages(settings.error_page)
         for connection in self.connections:
             connection.go_by(settings)
@@ -189,8 +181,7 @@ class Front(service.Service):
         if self.gate is not None:
             self.gate.tick(now)
         self.balancer.expire(now)
-        if not self._looking:
-            self._look()
+        self.deadlines.look()
         for journey in [j for j, deadline in self.abandoned.items() if deadline <= now]:
             del self.abandoned[journey]
             journey.timed_out()
@@ -198,16 +189,6 @@ class Front(service.Service):
             self._sweep_draining(now)
         elif self.contexts is not None:
             self.contexts.look(now)
-
-    def _look(self) -> None:
-        """End what has passed its deadline: a few now, the others in the next turns."""
-        self._looking = False
-        late, more = self.watched.due(self._reactor.seconds(), ENDS)
-        if more:
-            self._looking = True
-            self._reactor.callLater(0, self._look)
-        for connection in late:
-            connection.timed_out()
 
     # -- ports
 
@@ -257,7 +238,7 @@ class Front(service.Service):
     def startService(self) -> None:  # noqa: N802
         """Begin to serve."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._sweeping.start(SWEEP)
+        self._sweeping.start(TICK)
 
     def addresses(self) -> list[str]:
         """Give the addresses that are listened on, in tracd's words (trac/web/standalone.py, serve)."""

@@ -101,6 +101,10 @@ class RequestReader(Generic[AnyRequest]):
         """Read what follows under other limits."""
         self._limits = limits
 
+    def end(self) -> None:
+        """Let go of all that refers to this reader: nothing is fed any more, and no collector has to find it."""
+        del self._parser, self._reads
+
     def _bound(self, size: int) -> None:
         """Bound what llhttp swallows without a word: it shows whole fields only, and no chunk extensions."""
         self._unshown += size

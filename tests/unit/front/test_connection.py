@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import pairwise
 
 from hypothesis import given
@@ -214,3 +216,19 @@ def test_any_split_of_the_bytes_means_the_same(requests: list[bytes], cuts: list
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     pieces = [stream[a:b] for a, b in pairwise(edges) if a < b]
     assert run([stream]) == run(pieces)
+
+
+def test_nothing_of_a_connection_waits_for_the_collector() -> None:
+    """Thousands may leave at once, and what they leave behind goes with them."""
+    front, _ = make_front()
+    front.balancer.add(FakeLane(front).always_ok())
+    gc.disable()
+    try:
+        wire = Wire(front).feed(GET)
+        assert [200] == statuses(wire.take())
+        connection = weakref.ref(wire.connection)
+        wire.leave()
+        del wire.connection, wire
+        assert connection() is None
+    finally:
+        gc.enable()

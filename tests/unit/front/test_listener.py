@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import provider
@@ -15,8 +14,9 @@ from zope.interface import provider
 from tests.unit.front.wire import FakeLane, Wire, make_front, statuses
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
+from tracd_cluster.front.deadlines import TICK
 from tracd_cluster.front.encrypted import EncryptedFactory
-from tracd_cluster.front.listener import ENDS, SWEEP, ClientFactory, Front
+from tracd_cluster.front.listener import ClientFactory, Front
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -39,40 +39,12 @@ def test_time_does_not_stand_still_after_a_fault() -> None:
         clock.pump([1.0] * 21)
         broken.leave()
         waiting = Wire(front).feed(GET)
-        clock.pump([SWEEP] * 30)
+        clock.pump([TICK] * 30)
     finally:
         globalLogPublisher.removeObserver(observe)
         front.stopService()
     assert [503] == statuses(waiting.take())
     assert any("log_failure" in event for event in events)
-
-
-class Turns(Clock):
-    """A clock on which time stands still while the reactor turns."""
-
-    def turn(self) -> None:
-        """Do what is to be done now, and not what comes of it."""
-        now = [call for call in self.calls if call.getTime() <= self.seconds()]
-        for call in now:
-            self.calls.remove(call)
-            call.called = 1
-            call.func(*call.args, **call.kw)
-
-
-def test_connections_that_end_at_once_end_a_few_in_each_turn() -> None:
-    """A page that is asked for meanwhile does not wait for the last of them."""
-    clock = Turns()
-    front = Front(FrontSettings(), 30.0, Balancer(0), clock)
-    wires = [Wire(front) for _ in range(3 * ENDS)]
-    clock.rightNow += 21
-    ended: list[int] = []
-    front.sweep()
-    while front.watched and len(ended) < 5:
-        ended.append(sum(wire.over for wire in wires))
-        front.sweep()  # which changes nothing while turns are to come
-        clock.turn()
-    assert [ENDS, 2 * ENDS, 3 * ENDS] == ended[:3]
-    assert all(wire.over for wire in wires)
 
 
 def test_a_time_that_settings_shorten_counts_for_whoever_is_there() -> None:

@@ -27,7 +27,7 @@ class Wire:
 
     def __init__(self, front: Front, scheme: bytes = b"http") -> None:
         self.sent = b""
-        self.closed = self.half_closed = self.aborted = False
+        self.closed = self.half_closed = self.aborted = self.gone = False
         self.reading = True
         self.producer: Any = None
         self.connection = Connection(front, scheme)
@@ -39,9 +39,13 @@ class Wire:
         return self
 
     def leave(self) -> None:
-        """Let the client close."""
+        """Let the client close; a connection is lost once."""
+        if self.gone:
+            return
+        self.gone = True
         if self.producer is not None:
             self.producer.stopProducing()
+            self.producer = None
         self.connection.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
 
     def take(self) -> bytes:
