@@ -77,6 +77,7 @@ LIVE = {
     "static.max_age": "static-max-age",
     "traffic.shares": "shares",
     "traffic.slow_share": "slow-share",
+    "kinds.policies": "kind",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
     "admin.public_health": "public-health",

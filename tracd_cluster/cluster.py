@@ -44,6 +44,7 @@ from tracd_cluster.servers.choice import LeastLoaded
 from tracd_cluster.servers.pool import Servers
 from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings.whole import Settings
+from tracd_cluster.traffic.policies import policies_of
 from tracd_cluster.upstream.commands import command_lanes
 from tracd_cluster.upstream.lane import Lane
 from tracd_cluster.workers.command import CommandTemplate
@@ -87,6 +88,7 @@ class Cluster(service.Service):
             if settings.pool.command is None and settings.pool.application is None:
                 self.front.strangers = Strangers(settings.cache, self.balancer, reactor.seconds)
             self.front.learned = self._make_learned(self.supervisor)
+        self.front.policies = policies_of(settings, reactor.seconds())
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
@@ -164,6 +166,7 @@ class Cluster(service.Service):
                 self.front.strangers.take(settings.cache)
             self.front.public_health = settings.admin.public_health
             self.front.learned.take(settings.static)
+            self.front.policies.take(settings.kinds.policies)
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
                 self.supervisor.take(settings.pool)

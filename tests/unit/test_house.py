@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "privileges": {"errors"},
     "cluster": {
         "errors", "settings", "configuration", "balancer", "auth", "front", "upstream", "workers", "servers",
-        "privileges", "signals", "operating", "reloading", "admin",
+        "privileges", "signals", "operating", "reloading", "admin", "traffic",
     },
     "tap": {"errors", "settings", "configuration", "check", "cluster", "operating"},
     "changes": {"settings"},

@@ -21,6 +21,7 @@ from tracd_cluster.configuration.admin_config import admin_settings, open_admin
 from tracd_cluster.configuration.config_file import in_file, read_file
 from tracd_cluster.configuration.foreign_config import check_foreign, command_settings, foreign_settings
 from tracd_cluster.configuration.https_config import https_of, idle_options
+from tracd_cluster.configuration.kinds_options import kinds_settings
 from tracd_cluster.configuration.log_config import error_page, log_settings
 from tracd_cluster.configuration.options import ENVS, EXCLUSIVE, OPTIONS, expand, make_parser
 from tracd_cluster.configuration.traffic_options import traffic_settings
@@ -196,6 +197,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
         log=log_settings(values),
         static=StaticSettings(memory=values["static_memory"], max_age=values["static_max_age"]),
         traffic=traffic_settings(values),
+        kinds=kinds_settings(values),
         warnings=tuple(_general_warnings(values) + warnings),
     )
 

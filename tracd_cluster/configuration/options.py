@@ -14,6 +14,7 @@ from tracd_cluster.configuration.admin_options import ADMIN
 from tracd_cluster.configuration.cache_options import STRANGERS
 from tracd_cluster.configuration.foreign_options import FOREIGN
 from tracd_cluster.configuration.https_options import HTTPS
+from tracd_cluster.configuration.kinds_options import POLICIES
 from tracd_cluster.configuration.log_options import LOGS
 from tracd_cluster.configuration.option import Option, flag, seconds
 from tracd_cluster.configuration.static_options import STATIC
@@ -127,6 +128,7 @@ OPTIONS: tuple[Option, ...] = (
     *FOREIGN,
     *STRANGERS,
     *TRAFFIC,
+    *POLICIES,
     *STATIC,
     Option(names=("--application",), group="workers", read=values.application, help="", hidden=True),
     Option(

@@ -200,6 +200,9 @@ class Journey(Answering):
         if self._reply.begun:
             out = self._reply.go_on(pieces, reader.ended)
         else:
+            if reader.status == 200:
+                # Here, because how long all of it takes may be the client's doing.
+                self._front.policies.took(self.head.target, self._front.clock() - self.since)
             out = self._reply.begin(reader, pieces, self._client.standing, self._front.draining)
         self.record.sent += len(out)
         if reader.ended:
@@ -295,6 +298,7 @@ class Journey(Answering):
             return
         self.record.worker_seconds += self._front.clock() - self.since
         limit = self._limit
+        self._front.policies.took(self.head.target, limit)
         error = AnswerTimeout(f"it took longer than {limit:g} s for one request")
         late = f"{self} took longer than {limit:g} s"
         log.error("{worker}: {late}", worker=lane.name, late=late)

@@ -38,7 +38,9 @@ from tracd_cluster.front.reply import Standing
 from tracd_cluster.front.spool import Spool
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.traffic.kinds import Kinds
 from tracd_cluster.traffic.places import Places
+from tracd_cluster.traffic.policies import Policies
 
 log = Logger()
 
@@ -77,6 +79,9 @@ class Front(service.Service):
         """What strangers share; set before the start, None where they share nothing."""
         self.places = Places()
         """Where each request stands in line."""
+        self.policies = Policies(Kinds(settings.base_path.encode("ascii"), None), reactor.seconds())
+        """What becomes of requests for slow pages; set before the start."""
+        self.places.is_slow = lambda head: self.policies.is_slow(head.target)
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""
         self._base_urls: tuple[str, ...] = ()
@@ -180,6 +185,7 @@ class Front(service.Service):
         self._tick(now)
         if self.gate is not None:
             self.gate.tick(now)
+        self.policies.tick(now)
         self.balancer.expire(now)
         self.deadlines.look()
         for journey in [j for j, deadline in self.abandoned.items() if deadline <= now]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -36,3 +37,11 @@ KINDS = {
 
 LEARNED = "learned"
 """What stands for all routes that have been measured to be slow (traffic/measured.py)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindsSettings:
+    """What strangers get of pages that are slow, and what robots are told."""
+
+    policies: tuple[tuple[str, Policy], ...] = ()
+    """A kind, LEARNED, or a route as ``/burndown``, and its policy; of two for the same the last one counts."""

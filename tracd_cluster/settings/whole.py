@@ -9,6 +9,7 @@ from tracd_cluster.settings.auth import AuthSettings
 from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.front import FrontSettings
+from tracd_cluster.settings.kinds import KindsSettings
 from tracd_cluster.settings.log import LogSettings
 from tracd_cluster.settings.pool import PoolSettings
 from tracd_cluster.settings.process import ProcessSettings
@@ -30,5 +31,6 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     static: StaticSettings = field(default_factory=StaticSettings)
     traffic: TrafficSettings = field(default_factory=TrafficSettings)
+    kinds: KindsSettings = field(default_factory=KindsSettings)
     warnings: tuple[str, ...] = ()
     """What the operator should hear at the start."""
