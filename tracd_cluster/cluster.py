@@ -86,6 +86,7 @@ class Cluster(service.Service):
             self.supervisor = self._make_supervisor()
             self.front.base_urls = self.supervisor.table.base_urls
             if settings.pool.command is None and settings.pool.application is None:
+                self.front.asks_workers = True
                 self.front.strangers = Strangers(settings.cache, self.balancer, reactor.seconds)
             self.front.learned = self._make_learned(self.supervisor)
         self.front.policies = policies_of(settings, reactor.seconds())

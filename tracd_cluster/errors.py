@@ -38,6 +38,20 @@ class NoRoom(ClientFault):
     refused_for = "no_room"
 
 
+class KindRefused(ClientFault):
+    """A request for a page that nobody gets, because of its kind."""
+
+    refused_for = "kind"
+
+
+class SignInWanted(KindRefused):
+    """A request for a page that only who has signed in gets; ``login`` is where that is done, safe in HTML."""
+
+    def __init__(self, login: str) -> None:
+        super().__init__(403, "This page is much work for the server, so it is only for those who have signed in.")
+        self.login = login
+
+
 class WorkerFault(TracdClusterError):
     """A worker that did not do its part of an exchange."""
 

@@ -42,7 +42,7 @@ POLICIES: tuple[Option, ...] = (
     Option(
         names=("--kind",), group="traffic", read=kind, metavar="KIND=POLICY", repeatable=True, default=(),
         write=kind_text, shown="slow for all",
-        help="allow, slow, sign-in or deny a kind of slow pages (changeset, log...) or a /route; repeatable",
+        help="allow, slow, sign-in or deny a kind of pages, or a /route; repeatable",
     ),
 )  # fmt: skip
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.admission import Admission
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.cache import Page
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.forms import Entry
+from tracd_cluster.front.instead import Instead, kept_out
 from tracd_cluster.front.known import from_disk, from_memory
 from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.record import LEFT, Record
@@ -27,7 +29,8 @@ class Answering:
     """The end of a journey; ``done`` is told to its connection exactly once, unless the client goes first."""
 
     __slots__ = (
-        "_admission", "_body", "_client", "_flow", "_front", "_reply", "_stranger", "ended", "no_body", "record",
+        "_admission", "_body", "_client", "_flow", "_front", "_instead", "_reply", "_stranger", "ended", "no_body",
+        "record",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +43,8 @@ class Answering:
         self._client = client
         self._admission = admission
         self._body: Body | None = None
+        self._instead: Instead | None = None
+        """What may take the place of a worker's answer."""
         self._reply = reply
         self._stranger: Stranger = NOBODY
         self._flow = Outflow(front, client)
@@ -54,6 +59,16 @@ class Answering:
         self.record.status, self.record.by = 200, "cache"
         lines = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
         self._finish(page.answer(self._front.now, lines, self.record.request_id, self.no_body))
+
+    def _kept_out(self) -> ClientFault | None:
+        """Give what is answered if the page is not for everybody, and not for this client; None if it may be."""
+        head = self.record.head
+        assert head is not None
+        found = kept_out(self._front, head, self._admission.user)
+        if isinstance(found, ClientFault):
+            return found
+        self._instead = found
+        return None
 
     def _answer_known(self, known: Entry) -> bool:
         """Answer with a static file whose address is known; say whether it is still there."""

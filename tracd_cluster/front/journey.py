@@ -120,6 +120,9 @@ class Journey(Answering):
         known = front.learned.find(self.head, front.now)
         if known is not None and self._answer_known(known):
             return
+        if front.policies.guarded and (fault := self._kept_out()) is not None:
+            self._answer_page(fault)
+            return
         self.queue_deadline = front.now + front.queue_timeout
         if front.strangers is not None and not self._admission.user:
             self._stranger = front.strangers.meet(self, self._client, self.head, self._admission.origin.scheme)
@@ -194,6 +197,12 @@ class Journey(Answering):
                 self._front.abandoned.pop(self, None)
             return
         self._client.deadline = self._front.now + self._limit
+        if self._instead is not None and self._instead.fits(reader):
+            if reader.ended:
+                self._lane = None
+                self.record.worker_seconds += self._front.clock() - self.since
+                self._answer_page(self._instead.fault())
+            return
         if reader.file and reader.ended:
             self._send_file(reader)
             return

@@ -81,6 +81,8 @@ class Front(service.Service):
         """Where each request stands in line."""
         self.policies = Policies(Kinds(settings.base_path.encode("ascii"), None), reactor.seconds())
         """What becomes of requests for slow pages; set before the start."""
+        self.asks_workers = False
+        """Workers tell who has signed in, where they are asked to; set before the start."""
         self.places.is_slow = lambda head: self.policies.is_slow(head.target)
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""

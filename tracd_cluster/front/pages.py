@@ -6,7 +6,15 @@ from html import escape
 from http import HTTPStatus
 from string import Template
 
-from tracd_cluster.errors import AnswerTimeout, ClientFault, TracdClusterError, WorkerFault, WorkerLost, status_of
+from tracd_cluster.errors import (
+    AnswerTimeout,
+    ClientFault,
+    SignInWanted,
+    TracdClusterError,
+    WorkerFault,
+    WorkerLost,
+    status_of,
+)
 from tracd_cluster.front.record import Record
 
 RETRY_AFTER = 5
@@ -62,9 +70,14 @@ class ErrorPages:
         """Make the page that tells a client of an error, and note in the record what it was told."""
         record.status = status_of(error)
         record.by = "front"
+        phrase = advice = ""
+        if isinstance(error, SignInWanted):
+            phrase, advice = "Please sign in", f'<a href="{error.login}">Sign in</a>, and you get it.'
         return self.page(
             record.status,
             sentence(error),
+            phrase=phrase,
+            advice=advice,
             date_line=date_line,
             connection=connection,
             lines=error.lines if isinstance(error, ClientFault) else b"",
@@ -82,22 +95,24 @@ class ErrorPages:
         lines: bytes = b"",
         no_body: bool = False,
         request_id: bytes = b"",
+        phrase: str = "",
+        advice: str = "",
     ) -> bytes:
         """Make one.
 
         ``connection`` is a whole Connection line or empty, ``lines`` are more whole lines; ``no_body`` leaves the body
-        out (HEAD).
+        out (HEAD). ``phrase`` and ``advice``, which is HTML, take the place of what is usual for the status.
         """
-        phrase = HTTPStatus(status).phrase
+        known = HTTPStatus(status).phrase
         body = self._page.substitute(
             status=status,
-            phrase=phrase,
+            phrase=phrase or known,
             reason=escape(reason),
-            advice=_ADVICE.get(status, ""),
+            advice=advice or _ADVICE.get(status, ""),
             request=escape(request_id.decode("ascii")),
         ).encode()
         pieces = [
-            f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/html; charset=utf-8\r\n".encode(),
+            f"HTTP/1.1 {status} {known}\r\nContent-Type: text/html; charset=utf-8\r\n".encode(),
             b"Content-Length: %d\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" % len(body),
             date_line,
             b"Server: tracd-cluster\r\n",

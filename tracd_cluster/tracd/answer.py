@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from tracd_cluster.tracd.naming import line_of
-from tracd_cluster.tracd.wsgi import STRANGER, Environ, FileWrapper, LaneClosed
+from tracd_cluster.tracd.wsgi import NOT_SIGNED_IN, STRANGER, Environ, FileWrapper, LaneClosed
 
 Header = tuple[str, str]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
@@ -23,6 +23,7 @@ Write = Callable[[bytes], object]
 Application = Callable[[Environ, Callable[..., Write]], Iterable[bytes]]
 
 FOR_ANY_STRANGER = b"\r\nTracd-Cluster-Stranger: 1"
+FOR_WHO_HAS_SIGNED_IN = b"\r\nTracd-Cluster-Sign-In: 1"
 PIECE = 64 * 1024
 FAILED_TRAILER = b"0\r\nTracd-Cluster-Failed: 1\r\n\r\n"
 """Ends a chunked answer that broke off: the lane stays in step, and the front breaks the client's connection."""
@@ -143,6 +144,8 @@ class Answer:
         self._head, self._length = head_of(status, headers)
         if STRANGER in self._environ:
             self._head += FOR_ANY_STRANGER
+        elif NOT_SIGNED_IN in self._environ:
+            self._head += FOR_WHO_HAS_SIGNED_IN
         self._bare = self._head_only
         if status[:3] in _BODILESS:
             self._bare = True

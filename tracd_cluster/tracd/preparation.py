@@ -23,6 +23,7 @@ from tracd_cluster.tracd.environments import (
 )
 from tracd_cluster.tracd.link import Configuration
 from tracd_cluster.tracd.mending import mend
+from tracd_cluster.tracd.signing_in import refuse_who_has_not_signed_in
 from tracd_cluster.tracd.strangers import tell_of_strangers
 from tracd_cluster.tracd.visitors import hold_back
 from tracd_cluster.tracd.warming import Warming
@@ -59,6 +60,7 @@ class Preparation:
         if self.configuration.visitor_secret:
             hold_back(bytes.fromhex(self.configuration.visitor_secret))
         tell_of_strangers()
+        refuse_who_has_not_signed_in()
         self._projects, faults = find_projects(self._paths)
         if faults and not self._projects:
             raise CannotServe("find the environments", "; ".join(faults))

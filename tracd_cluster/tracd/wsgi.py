@@ -30,6 +30,10 @@ CLIENT = "tracd_cluster.client"
 USER = "tracd_cluster.user"
 STRANGER = "tracd_cluster.stranger"
 """What an application puts into an environment to say that its answer is for any stranger (strangers.py)."""
+SIGN_IN = "tracd_cluster.sign_in"
+"""In an environment, that its page is only for those who have signed in."""
+NOT_SIGNED_IN = "tracd_cluster.not_signed_in"
+"""What an application puts there to say that this one has not (signing_in.py)."""
 NO_FILES = "tracd_cluster.no_files"
 """In an environment, that the front wants the bytes of a file, and not its name."""
 
@@ -40,6 +44,7 @@ _keys: dict[str, str] = {
     "Tracd-Cluster-Client": CLIENT,
     "Tracd-Cluster-User": USER,
     "Tracd-Cluster-No-Files": NO_FILES,
+    "Tracd-Cluster-Sign-In": SIGN_IN,
 }
 
 _BETTER = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")

@@ -109,8 +109,10 @@ class Kinds:
         return NO_KIND
 
     def route_of(self, target: bytes) -> str:
-        """Give the route: the module, as ``/wiki``; empty for one that nobody would have named so."""
-        module = self._split(target.partition(b"?")[0])[1]
+        """Give the route: the module, as ``/wiki``; empty for what is in no project, or has no name for a module."""
+        project, module = self._split(target.partition(b"?")[0])
+        if self._single is False and not project:
+            return NO_ROUTE
         if len(module) > LONGEST_ROUTE or _ROUTE.fullmatch(module) is None:
             return NO_ROUTE
         return "/" + module.decode("ascii")

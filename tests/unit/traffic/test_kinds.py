@@ -205,7 +205,7 @@ def _spent(*targets: bytes) -> float:
         (b"/trac/project/changeset/1", "/trac", "/changeset"),
         (b"/trac/project", "/trac", "/"),
         (b"/trac/pro%20ject/a%2Fb/c?x", "/trac", "/a"),
-        (b"/trac/", "/trac", "/"),
+        (b"/trac/", "/trac", ""),
         (b"/trac/project/" + b"b" * 41, "/trac", ""),
         (b"/trac/project/%3Cscript%3E", "/trac", ""),
     ],

@@ -1,0 +1,151 @@
+"""Pages that are not for everybody, against real Trac: who signs in there gets them, by whatever he signs in with."""
+
+from __future__ import annotations
+
+import http.client
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.integration.cluster import ClusterProcess
+from tests.integration.conftest import CopyEnvironment, StartCluster
+from tests.integration.dropin.accounts import basic, htpasswd
+from tests.processes import wait_until
+
+PLUGIN = '''
+import base64, os, time
+from trac.core import Component, implements
+from trac.web.api import IAuthenticator, IRequestHandler
+
+class Badge(Component):
+    """Signs in whoever shows a badge: by a cookie of its own, or by a password that no server looks at."""
+    implements(IAuthenticator, IRequestHandler)
+
+    def authenticate(self, req):
+        if req.incookie.get("badge") and req.incookie["badge"].value == "quokka's":
+            return "quokka"
+        if req.get_header("Authorization") == "Basic " + base64.b64encode(b"quokka:badge").decode():
+            return "quokka"
+
+    def match_request(self, req):
+        return req.path_info == "/burndown"
+
+    def process_request(self, req):
+        with open(os.path.join(self.env.path, "burnt"), "a") as file:
+            file.write(req.authname + "\\n")
+        time.sleep(0.6)
+        req.send(b"burnt down", "text/plain")
+'''
+ASKED = "Please sign in"
+
+
+def session_of(cluster: ClusterProcess, project: str, user: str) -> requests.Session:
+    """Sign in at Trac, and give what has its cookies."""
+    browser = requests.Session()
+    browser.trust_env = False
+    answer = browser.get(f"{cluster.url}{project}/login", headers=basic(user, "harbour"), timeout=30)
+    assert 200 == answer.status_code
+    assert "trac_auth" in browser.cookies
+    return browser
+
+
+def logged_out(browser: requests.Session, url: str) -> None:
+    """Sign out at Trac, but keep the cookie, as a thief would."""
+    cookies = dict(browser.cookies)
+    form = {"__FORM_TOKEN": browser.cookies["trac_form_token"]}
+    assert 200 == browser.post(url, form, timeout=30).status_code
+    browser.cookies.clear()
+    browser.cookies.update(cookies)
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Path:
+    """A file of users."""
+    return htpasswd(tmp_path / "users", {"quokka": "harbour"})
+
+
+def test_who_signs_in_at_trac_gets_what_is_for_people(
+    copy_env: CopyEnvironment, start_cluster: StartCluster, users: Path
+) -> None:
+    """In each project by its own login; a cookie that is nobody's, or nobody's any more, is none."""
+    envs = [str(copy_env(name)) for name in ("alpha", "beta")]
+    kinds = ("--kind", "timeline=sign-in", "--kind", "query=deny")
+    cluster = start_cluster("--basic-auth", f"*,{users},harbour", "--base-path", "/trac", *kinds, *envs, wait=False)
+    cluster.wait_until_serving("/trac/")
+    page = "/trac/alpha/timeline"
+    stranger = cluster.get(page)
+    assert 403 == stranger.status
+    assert ASKED in stranger.body.decode()
+    assert 'href="/trac/alpha/login?referer=/trac/alpha/timeline"' in stranger.body.decode()
+    assert 200 == cluster.get("/trac/alpha/wiki/WikiStart").status
+
+    browser = session_of(cluster, "/trac/alpha", "quokka")
+    answer = browser.get(cluster.url + page, timeout=30)
+    assert (200, True) == (answer.status_code, "quokka" in answer.text)
+    elsewhere = browser.get(cluster.url + page.replace("alpha", "beta"), timeout=30)
+    assert (403, True) == (elsewhere.status_code, ASKED in elsewhere.text)
+    assert "/trac/beta/login" in elsewhere.text
+    assert 403 == cluster.get(page, {"Cookie": "trac_auth=0123456789abcdef0123456789abcdef"}).status
+    assert 403 == cluster.get(page, {"Cookie": "trac_auth=" + "x" * 3000 + "; trac_session=abc"}).status
+    assert 403 == cluster.get("/trac/alpha/%74imeline").status
+
+    denied = browser.get(f"{cluster.url}/trac/alpha/query", timeout=30)
+    assert (403, False) == (denied.status_code, ASKED in denied.text)
+
+    logged_out(browser, f"{cluster.url}/trac/alpha/logout")
+    assert 403 == browser.get(cluster.url + page, timeout=30).status_code
+
+
+def test_who_has_signed_in_at_the_front_or_before_it_is_known(
+    env: Path, start_cluster: StartCluster, users: Path
+) -> None:
+    """A password counts where the front looks at it, which is at the login unless it is wanted everywhere."""
+    options = ("--kind", "timeline=sign-in", "-s", str(env))
+    cluster = start_cluster("--basic-auth", f"*,{users},harbour", "--require-login", *options, wait=False)
+    cluster.wait_until_serving()
+    assert 200 == cluster.get("/timeline", basic("quokka", "harbour")).status
+    assert 401 == cluster.get("/timeline", basic("quokka", "wrong")).status
+    proxied = start_cluster("--trusted-proxy", "127.0.0.1", "--remote-user-header", "Remote-User", *options)
+    assert 200 == proxied.get("/timeline", {"Remote-User": "quokka"}).status
+    assert 403 == proxied.get("/timeline").status
+
+
+@pytest.fixture
+def plugged(env: Path) -> Path:
+    """An environment with another way to sign in, and a page that is slow here."""
+    (env / "plugins" / "badge.py").write_text(PLUGIN)
+    return env
+
+
+def test_a_plugin_s_way_to_sign_in_is_as_good(plugged: Path, start_cluster: StartCluster) -> None:
+    """Nobody has told the front of it; and a page that nobody gets is not even begun."""
+    cluster = start_cluster("--kind", "/burndown=sign-in", "-s", str(plugged))
+    for fields in ({"Cookie": "badge=quokka's"}, basic("quokka", "badge")):
+        answer = cluster.get("/burndown", fields)
+        assert (200, b"burnt down") == (answer.status, answer.body)
+    for fields in ({}, {"Cookie": "badge=zebu's"}, {"Cookie": "trac_session=quokka"}, basic("quokka", "wrong")):
+        answer = cluster.get("/burndown", fields)
+        assert (403, True) == (answer.status, ASKED in answer.body.decode())
+    assert ["quokka"] * 2 == (plugged / "burnt").read_text().split()
+    # The lane is in step: what follows on the same connections is answered as ever.
+    with closing(http.client.HTTPConnection("127.0.0.1", cluster.port, timeout=30)) as connection:
+        for number in range(6):
+            connection.request("GET", "/burndown" if number % 2 else "/about", headers={"Cookie": f"a={number}"})
+            answered = connection.getresponse()
+            answered.read()
+            assert (403 if number % 2 else 200) == answered.status
+
+
+def test_policies_change_without_a_restart(env: Path, start_cluster: StartCluster, tmp_path: Path) -> None:
+    """HUP reads them again."""
+    file = tmp_path / "tracd-cluster.toml"
+    file.write_text('kind = ["timeline=deny"]\n')
+    cluster = start_cluster("--config", str(file), "-s", str(env))
+    assert 403 == cluster.get("/timeline").status
+    file.write_text('kind = ["timeline=allow", "log=deny"]\n')
+    cluster.tree.signal(1)
+    wait_until(lambda: 200 == cluster.get("/timeline").status, 20, "the timeline")
+    assert 403 == cluster.get("/log").status
+    assert "Changed: kind" in cluster.wait_for_log("Changed: kind")
