@@ -56,6 +56,7 @@ LIVE = {
     "pool.preload": "no-preload",
     "pool.freeze": "no-freeze",
     "pool.remember_locales": "no-locale-memory",
+    "pool.compress_pages": "compress-pages",
     "pool.store_visitors": "store-visitors",
     "pool.visitor_secret": "",
     "pool.application": "application",

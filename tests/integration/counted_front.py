@@ -27,7 +27,7 @@ from tracd_cluster.front.listener import Front
 from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.settings.cache import CacheSettings
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
-from tracd_cluster.tracd.worker import LaneEnd
+from tracd_cluster.tracd.worker import LaneEnd, Service
 from tracd_cluster.tracd.wsgi import constant_environ
 from tracd_cluster.upstream.lane import Lane
 
@@ -55,7 +55,7 @@ def fork_worker(others: list[socket.socket]) -> socket.socket:
     if os.fork() == 0:
         for sock in (ours, *others):
             sock.close()
-        LaneEnd(theirs, hello, constant_environ(None, 1, ""), None).serve()
+        LaneEnd(theirs, Service(hello, constant_environ(None, 1, ""))).serve()
         os._exit(0)
     theirs.close()
     return ours

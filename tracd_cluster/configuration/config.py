@@ -182,6 +182,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             preload=not values["no_preload"],
             freeze=not values["no_freeze"],
             remember_locales=not values["no_locale_memory"],
+            compress_pages=values["compress_pages"],
             store_visitors=values["store_visitors"],
             drain_timeout=values["drain_timeout"],
             command=command_settings(values),

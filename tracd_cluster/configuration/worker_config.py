@@ -37,7 +37,11 @@ def pool_sizes(values: dict[str, Any], memory_told: str = "/proc/self/status") -
 
 
 def idle_sizes(values: dict[str, Any]) -> list[str]:
-    """Say which options do nothing, because the number of workers is fixed or there are none here."""
+    """Say which options do nothing, because the number of workers is fixed or there are none of ours."""
+    if values["compress_pages"] and (values["upstream"] or values["worker_command"]):
+        others = "--upstream" if values["upstream"] else "--worker-command"
+        rest = idle_sizes({**values, "compress_pages": False})
+        return [f"--compress-pages does nothing with {others}: only our own workers compress", *rest]
     if values["upstream"]:
         given = [key for key in ("max_requests", "max_memory", "worker_lifetime") if values[key] is not None]
         names = " and ".join(f"--{key.replace('_', '-')}" for key in given)

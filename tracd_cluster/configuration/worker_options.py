@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracd_cluster.configuration import values
-from tracd_cluster.configuration.option import Option, seconds
+from tracd_cluster.configuration.option import Option, flag, seconds
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.pool import PoolSettings
 
@@ -40,4 +40,6 @@ WORKERS: tuple[Option, ...] = (
         repeatable=True, default=(), write=lambda one: f"{one[0]}={one[1]:g}",
         help="the same where the URL contains PART, as in '/report/*format=csv=600'; repeatable",
     ),
+    flag("--compress-pages", group="workers",
+         text="compress what Trac renders; its size then tells of secrets in it to who listens (BREACH)"),
 )  # fmt: skip

@@ -8,17 +8,19 @@ Note [Nobody else's page]. What one visitor is given that was made for another m
 - only a GET without cookie, credentials, user, body, condition or range is looked at, and with no other header field
   but those of the key and those that a worker says it has not looked at (settings/cache.py);
 - a worker of ours has said of the answer that it is for any stranger (tracd/strangers.py);
-- the answer is a complete 200 in clear, which sets no cookie but Trac's own for visitors, and does not say itself that
-  it is private or that it depends on more than the key;
+- the answer is a complete 200, in clear or in gzip, which sets no cookie but Trac's own for visitors, and does not say
+  itself that it is private or that it depends on more than the key;
 - the session and the form token in these cookies are left out, and a page in which one of them stands, or which has
   any form token at all, is not kept. The note of the visit is no visitor's (tracd/visitors.py): it goes with the page.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
+from tracd_cluster.codings import GZIP
 from tracd_cluster.rewrite.headers import Field
 from tracd_cluster.settings.cache import UNKEYED, CacheSettings
 
@@ -30,8 +32,8 @@ VISIT_COOKIE = b"trac_visit"
 TOKEN_MARKS = (b"__form_token", b"form_token")
 KEYED = (b"accept-language", b"accept-encoding")
 PRIVATE = frozenset((b"private", b"no-store", b"no-cache"))
-NEVER = frozenset((b"content-encoding", b"tracd-cluster-file", b"www-authenticate", b"authentication-info"))
-"""Fields of answers that are not looked into: encoded ones, files that the front sends itself, answers to a login."""
+NEVER = frozenset((b"tracd-cluster-file", b"www-authenticate", b"authentication-info"))
+"""Fields of answers that are not looked into: files that the front sends itself, answers to a login."""
 TAIL = 1024
 """Bytes at the end of a page in which its last tag stands."""
 PASS = 60.0
@@ -105,6 +107,8 @@ def fields_to_keep(status: int, fields: Sequence[Field], largest: int) -> tuple[
 def _may_be_shared(name: bytes, value: bytes, largest: int) -> bool:
     if name == b"content-length":
         return int(value) <= largest
+    if name == b"content-encoding":
+        return value == GZIP
     if name in (b"cache-control", b"pragma"):
         return not PRIVATE.intersection(_words(value))
     return name != b"vary" or all(word in KEYED for word in _words(value))
@@ -114,13 +118,28 @@ def _words(value: bytes) -> list[bytes]:
     return [word.partition(b"=")[0].strip(b" \t") for word in value.split(b",")]
 
 
-def is_for_anybody(fields: Sequence[Field], secrets: Sequence[bytes], body: bytes) -> bool:
-    """Tell whether a page is complete and has nothing in it that is one visitor's own."""
+def is_for_anybody(fields: Sequence[Field], secrets: Sequence[bytes], body: bytes, largest: int) -> bool:
+    """Tell whether a page is complete and has nothing in it that is one visitor's own; one in gzip is looked into."""
+    if any(name.lower() == b"content-encoding" for name, _ in fields):
+        plain = _in_clear(body, largest)
+        if plain is None:
+            return False
+        body = plain
     html = any(name.lower() == b"content-type" and b"html" in value.lower() for name, value in fields)
     if html and b"</html>" not in body[-TAIL:].lower():
         return False
     lowered = body.lower()
     return not any(mark in lowered for mark in TOKEN_MARKS) and not any(s in body for s in secrets if s)
+
+
+def _in_clear(body: bytes, largest: int) -> bytes | None:
+    """Give what a body in gzip says; None if it is broken off, or longer than what is kept."""
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        found = stream.decompress(body, largest)
+    except zlib.error:
+        return None
+    return found if stream.eof and not stream.unused_data else None
 
 
 class Page:

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tracd_cluster.front.codings import BROTLI, GZIP
+from tracd_cluster.codings import BROTLI, GZIP, LEAST
 
 try:
     import brotli
@@ -28,31 +28,6 @@ except ImportError:
 
 log = Logger()
 
-LEAST = 1024
-"""Bytes below which a file stays as it is: it fits into the packet that its head travels in."""
-
-_TYPES = (
-    b"text/",
-    b"application/javascript",
-    b"application/x-javascript",
-    b"application/ecmascript",
-    b"application/json",
-    b"application/manifest+json",
-    b"application/xml",
-    b"application/xhtml+xml",
-    b"application/rss+xml",
-    b"application/atom+xml",
-    b"application/wasm",
-    b"application/vnd.ms-fontobject",
-    b"image/svg+xml",
-    b"image/bmp",
-    b"image/x-icon",
-    b"image/vnd.microsoft.icon",
-    b"font/ttf",
-    b"font/otf",
-)
-"""What compresses well; pictures, archives and woff fonts are compressed already."""
-
 Identity = tuple[int, int, int, int, int]
 """Device, inode, size, and when content and file were changed last: as long as these are the same, so is the file."""
 
@@ -60,11 +35,6 @@ Identity = tuple[int, int, int, int, int]
 def identity_of(stat: os.stat_result) -> Identity:
     """Tell a file, and its state, from all others."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-
-
-def compressible(content_type: bytes) -> bool:
-    """Tell whether files of this type become smaller."""
-    return content_type.lower().startswith(_TYPES)
 
 
 class Loaded:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from http import HTTPStatus
 from secrets import token_hex
 
-from tracd_cluster.front import codings
-from tracd_cluster.front.compressed import Identity, Loaded, compressible
+from tracd_cluster import codings
+from tracd_cluster.codings import compressible
+from tracd_cluster.front.compressed import Identity, Loaded
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.named import Named
 from tracd_cluster.front.ranges import conditions, select

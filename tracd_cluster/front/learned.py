@@ -23,7 +23,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from tracd_cluster.front import codings
+from tracd_cluster import codings
 from tracd_cluster.front.admission import Admission, Origin
 from tracd_cluster.front.compressed import Identity, Loaded, Told, identity_of
 from tracd_cluster.front.forms import Entry, Form, Freshness, shared

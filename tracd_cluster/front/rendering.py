@@ -107,7 +107,7 @@ class Rendering:
             self._not_shared(reader.status, now)
         elif reader.ended and not reader.failed:
             body = b"".join(self._body)
-            if is_for_anybody(self._fields, self._secrets, body):
+            if is_for_anybody(self._fields, self._secrets, body, largest):
                 length = b"Content-Length: %d\r\n" % len(body)
                 date = standing.date_line
                 head = answer_head(reader.status, reader.reason, self._fields, length, date, b"", cookies)

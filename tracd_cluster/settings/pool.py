@@ -58,6 +58,8 @@ class PoolSettings:
     """``gc.freeze()`` the warm heap (tracd/tuning.py)."""
     remember_locales: bool = True
     """List Trac's translations, and read each, once per process (tracd/tuning.py)."""
+    compress_pages: bool = False
+    """Compress what Trac renders (tracd/compression.py)."""
     store_visitors: bool = False
     """Store every visitor at once, as Trac does; otherwise when he comes back (tracd/visitors.py)."""
     visitor_secret: bytes = field(default=b"", repr=False)

@@ -3,7 +3,7 @@
 An answer is collected up to 64 KiB of body. If it ends before that, it leaves in one send with its Content-Length,
 whether or not the application gave one. A longer one leaves in pieces of about 64 KiB: plain if its length was
 announced, chunked if not. Nothing is promised before the first send, so a failure until then becomes a clean 500.
-A file on disk does not leave at all: it is named (naming.py).
+A file on disk does not leave at all: it is named (naming.py). Pages may leave compressed (compression.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
+from tracd_cluster.codings import LEAST
+from tracd_cluster.tracd.compression import Deflate, may_be_coded, varied, wanted
 from tracd_cluster.tracd.naming import line_of
 from tracd_cluster.tracd.wsgi import NOT_SIGNED_IN, STRANGER, Environ, FileWrapper, LaneClosed
 
@@ -48,12 +50,15 @@ class Answer:
     """The answer to one request: what ``start_response`` and ``write`` of PEP 3333 talk to.
 
     ``send`` puts bytes on the lane and raises OSError when the front has gone. ``head_only`` is for HEAD, ``names``
-    for a front that takes a file's name for the file.
+    for a front that takes a file's name for the file, ``accept`` the client's Accept-Encoding if pages are compressed.
     """
 
     __slots__ = (
+        "_accept",
         "_bare",
         "_chunked",
+        "_coded",
+        "_deflate",
         "_ended",
         "_environ",
         "_gone",
@@ -67,8 +72,14 @@ class Answer:
         "_size",
     )
 
-    def __init__(self, send: Callable[[bytes], object], head_only: bool = False, names: bool = False) -> None:
+    def __init__(
+        self, send: Callable[[bytes], object], head_only: bool = False, names: bool = False, accept: str | None = None
+    ) -> None:
         self._send = send
+        self._accept = accept
+        self._coded = False
+        """The answer may come compressed, to a client that likes it."""
+        self._deflate: Deflate | None = None
         self._names = names
         self._head_only = head_only
         self._bare = head_only
@@ -142,6 +153,7 @@ class Answer:
         elif self._head:
             raise RuntimeError("start_response was called twice")
         self._head, self._length = head_of(status, headers)
+        self._coded = self._accept is not None and may_be_coded(status, headers)
         if STRANGER in self._environ:
             self._head += FOR_ANY_STRANGER
         elif NOT_SIGNED_IN in self._environ:
@@ -174,6 +186,16 @@ class Answer:
             self._ended = True
         return bool(line)
 
+    def _begin(self, size: int) -> bytes:
+        """Give the head of a body of ``size`` bytes or more, and begin to compress it if it is worth while."""
+        if not self._coded:
+            return self._head
+        head = varied(self._head)
+        if size < LEAST or not wanted(self._accept or ""):
+            return head
+        self._deflate = Deflate()
+        return head + b"\r\nContent-Encoding: gzip"
+
     def _flush(self) -> None:
         """Send what is collected: the answer is longer than fits into one send."""
         body = memoryview(b"".join(self._pieces))
@@ -181,14 +203,20 @@ class Answer:
         self._size = 0
         prefix = b""
         if not self._left:
-            self._chunked = self._length is None
-            framing = b"Transfer-Encoding: chunked" if self._length is None else b"Content-Length: %d" % self._length
-            prefix = b"%b\r\n%b\r\n\r\n" % (self._head, framing)
+            head = self._begin(len(body))
+            framing = b"Transfer-Encoding: chunked"
+            self._chunked = True
+            if self._length is not None and self._deflate is None:
+                framing = b"Content-Length: %d" % self._length
+                self._chunked = False
+            prefix = b"%b\r\n%b\r\n\r\n" % (head, framing)
         if self._length is not None:
             body = body[: self._length]
             self._length -= len(body)
         for start in range(0, len(body), PIECE):
             part = bytes(body[start : start + PIECE])
+            if self._deflate is not None:
+                part = self._deflate.piece(part)
             self._transmit(b"%b%x\r\n%b\r\n" % (prefix, len(part), part) if self._chunked else prefix + part)
             prefix = b""
 
@@ -199,23 +227,30 @@ class Answer:
         if self._left:
             self._finish_stream()
         elif self._bare:
-            length = b"" if self._length is None else b"\r\nContent-Length: %d" % self._length
-            self._transmit(b"%b%b\r\n\r\n" % (self._head, length))
+            head = self._begin(self._length or 0)
+            length = b""
+            if self._length is not None and self._deflate is None:
+                length = b"\r\nContent-Length: %d" % self._length
+            self._transmit(b"%b%b\r\n\r\n" % (head, length))
         else:
             body = b"".join(self._pieces)
             whole = self._size if self._length is None else self._length
             if whole > self._size:
                 raise _too_short(whole - self._size)
-            self._transmit(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (self._head, whole, body[:whole]))
+            head, body = self._begin(whole), body[:whole]
+            if self._deflate is not None:
+                body = self._deflate.last(body)
+            self._transmit(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
         self._ended = True
 
     def _finish_stream(self) -> None:
         if self._size:
             self._flush()
-        if self._chunked:
-            self._transmit(b"0\r\n\r\n")
-        elif self._length:
+        if self._length:
             raise _too_short(self._length)
+        if self._chunked:
+            last = self._deflate.last(b"") if self._deflate is not None else b""
+            self._transmit(b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last) if last else b"0\r\n\r\n")
 
     def _break_off(self) -> None:
         """End an answer that failed, as well as what has left of it allows."""
@@ -223,6 +258,7 @@ class Answer:
             self._pieces, self._size = [_PAGE_500], len(_PAGE_500)
             self._head, _ = head_of("500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")])
             self._length = self._size
+            self._coded, self._deflate = False, None
             self._bare = self._head_only
             self._finish()
         elif self._chunked:

@@ -33,6 +33,7 @@ class Configuration:
     preload: bool = True
     freeze: bool = True
     remember_locales: bool = True
+    compress_pages: bool = False
     visitor_secret: str = field(default="", repr=False)
     """Signs the notes of visitors who may not come back, in hexadecimal; empty to store them all."""
     umask: int = 0o022

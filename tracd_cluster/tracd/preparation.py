@@ -92,12 +92,13 @@ class Preparation:
         if configuration.application is not None:
             application = load(configuration.application)
             environ = constant_environ(None, configuration.threads, configuration.projects.base_path)
-            return Service(application, environ, tuning.Freezer() if configuration.freeze else None)
+            freezer = tuning.Freezer() if configuration.freeze else None
+            return Service(application, environ, freezer, configuration.compress_pages)
         if not configuration.preload:
             self._start_late()
         environ = constant_environ(self._paths, configuration.threads, self._paths.base_path)
         freezer = tuning.Freezer(lambda: [id(env) for env in opened()]) if configuration.freeze else None
-        return Service(_dispatcher(), environ, freezer, close=close_connections)
+        return Service(_dispatcher(), environ, freezer, configuration.compress_pages, close=close_connections)
 
     def _start_late(self) -> None:
         """Open and warm in the worker, which has its own standard error to complain on."""

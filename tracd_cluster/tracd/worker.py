@@ -31,6 +31,7 @@ class Service:
     application: Application
     environ: Environ
     freezer: Freezer | None = None
+    compress: bool = False
     close: Callable[[], None] = lambda: None
 
 
@@ -41,11 +42,12 @@ class LaneEnd:
     answered, and what it tries to write later fails there at once, so it knows that nobody has read it.
     """
 
-    def __init__(self, lane: socket.socket, application: Application, constant: Environ, freezer: Freezer | None):
+    def __init__(self, lane: socket.socket, service: Service) -> None:
         self._lane = lane
-        self._application = application
-        self._reader = RequestReader(lane.recv, constant)
-        self._freezer = freezer
+        self._application = service.application
+        self._reader = RequestReader(lane.recv, service.environ)
+        self._freezer = service.freezer
+        self._compress = service.compress
         self._waiting = False
         self._finishing = False
 
@@ -74,7 +76,8 @@ class LaneEnd:
         method = environ["REQUEST_METHOD"]
         # What is asked again for want of the file must not be done twice.
         names = environ.pop(NO_FILES, None) is None and method in ("GET", "HEAD")
-        answer = Answer(self._lane.sendall, method == "HEAD", names)
+        accept = environ.get("HTTP_ACCEPT_ENCODING", "") if self._compress else None
+        answer = Answer(self._lane.sendall, method == "HEAD", names, accept)
         answer.run(self._application, environ, self._reader.drain)
         if self._freezer is not None:
             del answer, environ
@@ -108,9 +111,7 @@ def run(number: int, generation: int, lanes: list[int], output: int, prepare: Ca
     tell_stack_when_asked()  # again: a plugin may have taken the signal while the template was warming
     service = prepare()
     gc.enable()
-    ends = [
-        LaneEnd(socket.socket(fileno=lane), service.application, service.environ, service.freezer) for lane in lanes
-    ]
+    ends = [LaneEnd(socket.socket(fileno=lane), service) for lane in lanes]
 
     def finish(*_: object) -> None:
         for end in ends:

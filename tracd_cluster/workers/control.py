@@ -122,6 +122,7 @@ def configure(generation: int, settings: PoolSettings) -> bytes:
             "preload": settings.preload,
             "freeze": settings.freeze,
             "remember_locales": settings.remember_locales,
+            "compress_pages": settings.compress_pages,
             "visitor_secret": "" if settings.store_visitors else settings.visitor_secret.hex(),
             "umask": settings.umask,
             "https": settings.https,

@@ -76,5 +76,7 @@ def test_what_does_nothing_is_told(tmp_path: Path) -> None:
     """A pool that cannot grow never will, however soon it should."""
     [warning] = made(tmp_path, "--workers", "2", "--grow-after", "1", "--shrink-after", "9").warnings
     assert warning.startswith("--grow-after and --shrink-after do nothing with a fixed number of workers")
-    [warning] = load(["--upstream", "http://127.0.0.1:8000", "--max-requests", "5"]).warnings
+    warnings = load(["--upstream", "http://127.0.0.1:8000", "--max-requests", "5", "--compress-pages"]).warnings
+    assert "--compress-pages does nothing with --upstream: only our own workers compress" == warnings[0]
+    [warning] = warnings[1:]
     assert "--max-requests do nothing with --upstream: there are no workers here" == warning

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,7 +169,7 @@ def test_without_its_worker_s_word_nothing_is_kept() -> None:
         (b"Cache-Control", b"max-age=0, NO-STORE"),
         (b"cache-control", b'no-cache="x"'),
         (b"Pragma", b"no-cache"),
-        (b"Content-Encoding", b"gzip"),
+        (b"Content-Encoding", b"br"),
         (b"Content-Length", b"1001"),
         (b"WWW-Authenticate", b"Basic"),
         (b"Tracd-Cluster-File", b"/x"),
@@ -213,14 +215,38 @@ def test_what_the_key_knows_is_no_hindrance(field: Field) -> None:
 )
 def test_a_page_with_anything_of_a_visitor_s_is_not_shared(body: bytes, expected: bool) -> None:
     """Nor half a page."""
-    assert is_for_anybody(SHARED, [b"f0f0f0f0", b"50505050"], body) is expected
+    assert is_for_anybody(SHARED, [b"f0f0f0f0", b"50505050"], body, LARGEST) is expected
 
 
 def test_what_is_no_page_needs_no_end() -> None:
     """But tokens are nobody else's there either."""
     calendar = [(b"Content-Type", b"text/calendar")]
-    assert is_for_anybody(calendar, [b"", b"secret"], b"BEGIN:VCALENDAR")
-    assert not is_for_anybody(calendar, [b"secret"], b"the secret")
+    assert is_for_anybody(calendar, [b"", b"secret"], b"BEGIN:VCALENDAR", LARGEST)
+    assert not is_for_anybody(calendar, [b"secret"], b"the secret", LARGEST)
+
+
+ENCODED: list[Field] = [*SHARED, (b"Content-Encoding", b"gzip")]
+
+
+def test_a_page_in_gzip_is_looked_into() -> None:
+    """What may not stand in a page may not stand in it compressed; what cannot be read is not kept."""
+    page = b"<html>" + b" " * 500 + b"</html>"
+    assert is_for_anybody(ENCODED, [b"f0f0f0f0"], gzip.compress(page), LARGEST)
+    mail: list[Field] = [(b"Content-Type", b"text/plain"), (b"Content-Encoding", b"gzip")]
+    packed = gzip.compress(page)
+    for body in (
+        gzip.compress(b"f0f0f0f0" + page), gzip.compress(b"__FORM_TOKEN" + page), gzip.compress(page * 3),
+        packed[:-1], packed + b"x", packed + packed, b"", page,
+    ):  # fmt: skip
+        assert not is_for_anybody(ENCODED, [b"f0f0f0f0"], body, LARGEST)
+        assert not is_for_anybody(mail, [b"f0f0f0f0"], body, LARGEST)
+    assert not is_for_anybody(ENCODED, [], gzip.compress(b"<html>"), LARGEST)
+
+
+def test_no_other_coding_is_kept() -> None:
+    """Nobody here could look into it."""
+    assert fields_to_keep(200, ENCODED, LARGEST) is not None
+    assert fields_to_keep(200, [*SHARED, (b"Content-Encoding", b"br")], LARGEST) is None
 
 
 # -- how long

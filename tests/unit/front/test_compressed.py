@@ -11,7 +11,8 @@ import brotli
 import pytest
 from twisted.internet.defer import Deferred
 
-from tracd_cluster.front.compressed import LEAST, Loaded, Loader, compressible, identity_of, load
+from tracd_cluster.codings import LEAST
+from tracd_cluster.front.compressed import Loaded, Loader, identity_of, load
 
 CSS = b"body { color: navy }\n" * 100
 
@@ -69,28 +70,6 @@ def test_a_file_in_another_state_is_not_taken(tmp_path: Path) -> None:
     assert load(os.fsencode(path), identity, True) is None
     os.mkfifo(path)
     assert load(os.fsencode(path), identity, True) is None  # and nobody waits for the other end
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (b"text/css", True),
-        (b"Text/HTML; charset=utf-8", True),
-        (b"application/javascript", True),
-        (b"application/json", True),
-        (b"image/svg+xml", True),
-        (b"image/vnd.microsoft.icon", True),
-        (b"font/ttf", True),
-        (b"image/png", False),
-        (b"font/woff2", False),
-        (b"application/zip", False),
-        (b"application/octet-stream", False),
-        (b"", False),
-    ],
-)
-def test_which_types_compress(kind: bytes, expected: bool) -> None:
-    """Text in all its dresses, and no pictures."""
-    assert expected is compressible(kind)
 
 
 class Threads:

@@ -24,6 +24,7 @@ CONFIGURE = {
     "preload": False,
     "freeze": False,
     "remember_locales": False,
+    "compress_pages": True,
     "umask": 7,
 }
 
@@ -37,6 +38,7 @@ def test_a_configuration_is_read_whole() -> None:
         preload=False,
         freeze=False,
         remember_locales=False,
+        compress_pages=True,
         umask=7,
     )
     assert expected == parse_configure(CONFIGURE)

@@ -14,7 +14,7 @@ import pytest
 
 from tracd_cluster.tracd.answer import Application, LaneBroken
 from tracd_cluster.tracd.tuning import WARM_AFTER, Freezer, thaw
-from tracd_cluster.tracd.worker import PROBE_ANSWER, LaneEnd
+from tracd_cluster.tracd.worker import PROBE_ANSWER, LaneEnd, Service
 from tracd_cluster.tracd.wsgi import MalformedRequest, constant_environ
 
 FRONT = b"Tracd-Cluster-Server: http localhost 80\r\nTracd-Cluster-Client: 127.0.0.1 1\r\n"
@@ -39,7 +39,7 @@ class Served:
     def __init__(self, application: Application = echo, freezer: Freezer | None = None) -> None:
         self.front, theirs = socket.socketpair()
         self.front.settimeout(WAIT)
-        self.end = LaneEnd(theirs, application, constant_environ(None, 1, ""), freezer)
+        self.end = LaneEnd(theirs, Service(application, constant_environ(None, 1, ""), freezer))
         self.error: BaseException | None = None
         self.thread = Thread(target=self._serve)
         self.thread.start()
@@ -220,6 +220,6 @@ def test_a_lane_closes_its_descriptor() -> None:
     front, theirs = socket.socketpair()
     number = theirs.fileno()
     front.close()
-    LaneEnd(theirs, echo, constant_environ(None, 1, ""), None).serve()
+    LaneEnd(theirs, Service(echo, constant_environ(None, 1, ""))).serve()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(number)

@@ -72,7 +72,9 @@ def test_the_configuration_is_told() -> None:
     projects = ProjectSettings(env_paths=("/srv/é",), single_env=True, base_path="/trac")
     line = control.configure(
         7,
-        PoolSettings(projects=projects, threads=2, freeze=False, umask=0o027, visitor_secret=b"secret"),
+        PoolSettings(
+            projects=projects, threads=2, freeze=False, compress_pages=True, umask=0o027, visitor_secret=b"secret"
+        ),
     )
     assert line.endswith(b"\n")
     assert {
@@ -83,6 +85,7 @@ def test_the_configuration_is_told() -> None:
         "preload": True,
         "freeze": False,
         "remember_locales": True,
+        "compress_pages": True,
         "visitor_secret": "736563726574",
         "umask": 23,
         "https": False,

@@ -1,10 +1,10 @@
-"""What a client takes of our codings, and what it likes best."""
+"""What is worth being compressed, what a client takes of our codings, and what it likes best."""
 
 from __future__ import annotations
 
 import pytest
 
-from tracd_cluster.front.codings import LONGEST, order
+from tracd_cluster.codings import LONGEST, compressible, order
 
 BR, GZIP, PLAIN = b"br", b"gzip", b"identity"
 
@@ -42,3 +42,25 @@ def test_order(accept: bytes, expected: list[bytes]) -> None:
 def test_a_field_that_is_too_long_is_not_read() -> None:
     """It would cost more than it saves."""
     assert [PLAIN] == list(order(b"br," * LONGEST))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (b"text/css", True),
+        (b"Text/HTML; charset=utf-8", True),
+        (b"application/javascript", True),
+        (b"application/json", True),
+        (b"image/svg+xml", True),
+        (b"image/vnd.microsoft.icon", True),
+        (b"font/ttf", True),
+        (b"image/png", False),
+        (b"font/woff2", False),
+        (b"application/zip", False),
+        (b"application/octet-stream", False),
+        (b"", False),
+    ],
+)
+def test_which_types_compress(kind: bytes, expected: bool) -> None:
+    """Text in all its dresses, and no pictures."""
+    assert expected is compressible(kind)

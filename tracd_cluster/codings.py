@@ -1,4 +1,4 @@
-"""Which of our content codings a client takes, and which it likes best (RFC 9110 section 12.5.3)."""
+"""What is worth being compressed, which codings a client takes, and which it likes best (RFC 9110 section 12.5.3)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,39 @@ OURS = (BROTLI, GZIP, IDENTITY)
 LONGEST = 256
 """Bytes of a field worth reading; browsers send 30. A longer one costs more to read than it can save."""
 
+LEAST = 1024
+"""Bytes below which a file or page stays as it is: it fits into the packet that its head travels in."""
+
+_TYPES = (
+    b"text/",
+    b"application/javascript",
+    b"application/x-javascript",
+    b"application/ecmascript",
+    b"application/json",
+    b"application/manifest+json",
+    b"application/xml",
+    b"application/xhtml+xml",
+    b"application/rss+xml",
+    b"application/atom+xml",
+    b"application/wasm",
+    b"application/vnd.ms-fontobject",
+    b"image/svg+xml",
+    b"image/bmp",
+    b"image/x-icon",
+    b"image/vnd.microsoft.icon",
+    b"font/ttf",
+    b"font/otf",
+)
+"""What compresses well; pictures, archives and woff fonts are compressed already."""
+
 _MEMBER = re.compile(rb"[ \t]*([-!#$%&'*+.^_`|~0-9a-z]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?[ \t]*\Z")
 _UNSAID = 0.0001
 """The weight of a plain answer that nobody has spoken of: it is acceptable, and everything that is named is better."""
+
+
+def compressible(content_type: bytes) -> bool:
+    """Tell whether what is of this type becomes smaller."""
+    return content_type.lower().startswith(_TYPES)
 
 
 def order(accept: bytes) -> tuple[bytes, ...]:
