@@ -33,6 +33,7 @@ from tracd_cluster.configuration.values import processors
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.asking import Asking
 from tracd_cluster.front.compressed import Loader
+from tracd_cluster.front.door import Door
 from tracd_cluster.front.garbage import settle
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
@@ -78,6 +79,7 @@ class Cluster(service.Service):
         choice = idle if settings.foreign.upstreams else None
         self.balancer = Balancer(settings.front.queue, idle=choice, clock=reactor.seconds, traffic=settings.traffic)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
+        self.door = self.front.door = Door(settings.clients, self.front.trusts)
         self.supervisor: Supervisor | Servers
         if settings.foreign.upstreams:
             resolver = partial(make_resolver, settings.foreign.resolver, reactor)
@@ -163,6 +165,7 @@ class Cluster(service.Service):
         def take() -> None:
             self.front.take(settings.front, settings.pool.drain_timeout)
             self.balancer.take(settings.traffic)
+            self.door.take(settings.clients)
             if self.front.strangers is not None:
                 self.front.strangers.take(settings.cache)
             self.front.public_health = settings.admin.public_health

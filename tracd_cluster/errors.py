@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 
 class TracdClusterError(Exception):
     """Base of all that this package raises on purpose."""
@@ -50,6 +52,16 @@ class SignInWanted(KindRefused):
     def __init__(self, login: str) -> None:
         super().__init__(403, "This page is much work for the server, so it is only for those who have signed in.")
         self.login = login
+
+
+class TooMany(ClientFault):
+    """A client that asks for more than its share: too much ``at_once``, or too soon, by ``wait`` seconds."""
+
+    def __init__(self, at_once: bool, wait: float) -> None:
+        what = "are under way" if at_once else "have come"
+        reason = f"Too many requests {what} from your network address. Whoever signs in is not held up."
+        super().__init__(429, reason, b"Retry-After: %d\r\n" % max(1, ceil(wait)))
+        self.refused_for = "at_once" if at_once else "rate"
 
 
 class WorkerFault(TracdClusterError):

@@ -46,7 +46,7 @@ MORE = {
     "other workers": "other-workers.md",
     "strangers": "caching.md",
     "static files": "static-files.md",
-    "limits": "uploads.md",
+    "limits": "limits.md",
     "traffic": "traffic.md",
     "watching": "admin.md",
     "process": "operating.md",

@@ -15,6 +15,9 @@ import psutil
 from tests.integration.place import HERE, Place
 from tests.processes import ProcessTree, free_port, title, wait_until
 
+UNLIMITED = ("--client-requests", "0", "--client-rate", "0")
+"""All clients of a test come from one address; a test of these limits says its own, behind these."""
+
 START = 30.0
 STOP = 20.0
 WORKER_TITLE = re.compile(r"^tracd-cluster: worker (\d+)\b")
@@ -53,7 +56,7 @@ class ClusterProcess:
         command = [str(Path(sys.executable).with_name(program))]
         if program == "twistd":
             command += ["--nodaemon", "--pidfile=", "tracd-cluster"]
-        where = ["-b", place.address, "-p", str(self.port)]
+        where = ["-b", place.address, "-p", str(self.port), *UNLIMITED]
         self.tree = ProcessTree(
             place.command(*command, *where, *arguments),
             self.log_file,

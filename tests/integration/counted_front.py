@@ -22,10 +22,12 @@ from twisted.internet.threads import deferToThreadPool
 
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.front.compressed import Loader
+from tracd_cluster.front.door import Door
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
 from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.settings.cache import CacheSettings
+from tracd_cluster.settings.clients import ClientSettings
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
 from tracd_cluster.tracd.worker import LaneEnd, Service
 from tracd_cluster.tracd.wsgi import constant_environ
@@ -104,6 +106,7 @@ def main() -> None:
     front = Front(settings, 30.0, balancer, reactor)
     front.strangers = Strangers(CacheSettings(), balancer, reactor.seconds)
     front.learned = Learned(load=Loader(partial(deferToThreadPool, reactor, reactor.getThreadPool())))
+    front.door = Door(ClientSettings(client_requests=1000, client_rate=1e6, client_burst=10**6), front.trusts)
     lanes: list[socket.socket] = []
     for number in (1, 2):
         lanes.append(fork_worker(lanes))

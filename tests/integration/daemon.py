@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.integration.cluster import UNLIMITED
 from tests.processes import FROM_TREE, ProcessTree, free_port, wait_until
 from tracd_cluster.operating.ctl import ask
 from tracd_cluster.operating.protocol import End, Request
@@ -47,7 +48,7 @@ class Daemon:
         files = ["--logfile", str(self.log_file), "--control", str(self.socket)]
         where = [] if port else ["-b", "127.0.0.1", "-p", str(self.port)]
         background = ["-d", "--pidfile", str(self.pidfile)] if daemonize else []
-        words = [*program, *background, *files, *where, *arguments]
+        words = [*program, *background, *files, *where, *UNLIMITED, *arguments]
         self.tree = ProcessTree(words, folder / "output", environment, **how)
         if daemonize:
             assert 0 == self.tree.wait(30), f"{self.output}\n{self.log}"

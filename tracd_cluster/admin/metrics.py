@@ -27,7 +27,7 @@ from tracd_cluster.workers.worker import Life
 
 PREFIX = "tracd_cluster_"
 LIVES = (Life.STARTING, Life.READY, Life.DRAINING, Life.STOPPING)
-REFUSALS = ("line_full", "line_timeout", "rate", "class", "kind", "nobody", "no_room")
+REFUSALS = ("line_full", "line_timeout", "at_once", "rate", "class", "kind", "nobody", "no_room")
 
 
 class Watched(Protocol):

@@ -18,6 +18,7 @@ from typing import Any
 
 from tracd_cluster.configuration.addresses import escape
 from tracd_cluster.configuration.admin_config import admin_settings, open_admin
+from tracd_cluster.configuration.client_options import client_settings
 from tracd_cluster.configuration.config_file import in_file, read_file
 from tracd_cluster.configuration.foreign_config import check_foreign, command_settings, foreign_settings
 from tracd_cluster.configuration.https_config import https_of, idle_options
@@ -196,6 +197,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
         process=_process(values),
         admin=admin_settings(values),
         log=log_settings(values),
+        clients=client_settings(values),
         static=StaticSettings(memory=values["static_memory"], max_age=values["static_max_age"]),
         traffic=traffic_settings(values),
         kinds=kinds_settings(values),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from tracd_cluster.configuration import values
 from tracd_cluster.configuration.admin_options import ADMIN
 from tracd_cluster.configuration.cache_options import STRANGERS
+from tracd_cluster.configuration.client_options import CLIENTS
 from tracd_cluster.configuration.foreign_options import FOREIGN
 from tracd_cluster.configuration.https_options import HTTPS
 from tracd_cluster.configuration.kinds_options import POLICIES
@@ -136,6 +137,7 @@ OPTIONS: tuple[Option, ...] = (
         help="requests that may wait for a worker; more get 503", shown=f"{FRONT.queue}",
     ),
     seconds("--queue-timeout", FRONT.queue_timeout, "longest wait for a worker; then 503"),
+    *CLIENTS,
     Option(
         names=("--max-body",), group="limits", read=values.size, metavar="SIZE", default=FRONT.max_body,
         help="largest request body", shown="1G",

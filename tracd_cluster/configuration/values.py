@@ -258,6 +258,25 @@ def network(text: str) -> Network | None:
         ) from None
 
 
+def plain_network(text: str) -> Network:
+    """Read an address or a network in CIDR notation."""
+    found = None if text == "unix" else network(text)
+    if found is None:
+        raise ArgumentTypeError("'unix' is no address of a client")
+    return found
+
+
+def rate(text: str) -> float:
+    """Read how often something may be, a second; 0 for as often as it likes."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if value != 0 and not 0.001 <= value <= 1e6:
+        raise ArgumentTypeError(f"{text!r} is neither 0 nor a number a second from 0.001 to 1000000")
+    return value
+
+
 def field_name(text: str) -> str:
     """Read the name of a header field, without an underscore: behind WSGI it could not be told from a hyphen."""
     if _FIELD_NAME.match(text) is None:

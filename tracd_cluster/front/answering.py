@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracd_cluster.errors import ClientFault
+from tracd_cluster.errors import ClientFault, TracdClusterError
 from tracd_cluster.front.admission import Admission
 from tracd_cluster.front.body import Body
 from tracd_cluster.front.cache import Page
@@ -20,6 +20,7 @@ from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.record import LEFT, Record
 from tracd_cluster.front.rendering import NOBODY, Stranger
 from tracd_cluster.front.reply import Reply
+from tracd_cluster.traffic.buckets import NO_SLOT, Slot, leave
 
 if TYPE_CHECKING:
     from tracd_cluster.front.listener import Front
@@ -29,8 +30,8 @@ class Answering:
     """The end of a journey; ``done`` is told to its connection exactly once, unless the client goes first."""
 
     __slots__ = (
-        "_admission", "_body", "_client", "_flow", "_front", "_instead", "_reply", "_stranger", "ended", "no_body",
-        "record",
+        "_admission", "_body", "_client", "_flow", "_front", "_gone", "_instead", "_reply", "_slot", "_stranger",
+        "ended", "no_body", "record",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +49,10 @@ class Answering:
         self._reply = reply
         self._stranger: Stranger = NOBODY
         self._flow = Outflow(front, client)
+        self._gone = False
+        """The client has left, and a worker is still at it."""
+        self._slot: Slot | tuple[()] = NO_SLOT
+        """What it holds of what its client may have: from its way to a worker until no worker is at it any more."""
 
     def drop_body(self) -> None:
         """Give up the request's body: it will not be sent any more."""
@@ -56,9 +61,26 @@ class Answering:
 
     def give(self, page: Page) -> None:
         """Answer with a page that was made for another stranger."""
+        self._slot = leave(self._slot)
         self.record.status, self.record.by = 200, "cache"
         lines = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
         self._finish(page.answer(self._front.now, lines, self.record.request_id, self.no_body))
+
+    def _answer_page(self, error: TracdClusterError) -> None:
+        """Answer with a page of the front's own, or with a stranger's older one: no worker is at it any more."""
+        self._slot = leave(self._slot)
+        self._stranger.leave(error)
+        if self._gone:
+            self.drop_body()
+            return
+        if (page := self._stranger.instead_of(error)) is not None:
+            self.give(page)
+            return
+        if error.refused_for:
+            self._front.refused[error.refused_for] += 1
+        connection = self._reply.connection_line(self._front.draining)
+        date_line = self._client.standing.lines
+        self._finish(self._front.error_pages.told(error, self.record, date_line, connection))
 
     def _kept_out(self) -> ClientFault | None:
         """Give what is answered if the page is not for everybody, and not for this client; None if it may be."""
@@ -117,6 +139,7 @@ class Answering:
             record.end(self._front.clock(), whole, recorders)
 
     def _break_off(self) -> None:
+        self._slot = leave(self._slot)
         self._stranger.leave()
         self.ended = True
         self.drop_body()

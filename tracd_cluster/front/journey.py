@@ -23,6 +23,7 @@ from tracd_cluster.errors import (
     ClientFault,
     LineFault,
     MalformedAnswer,
+    TooMany,
     TracdClusterError,
     WorkerFault,
 )
@@ -36,6 +37,7 @@ from tracd_cluster.front.record import Record
 from tracd_cluster.front.rendering import NOBODY, Traveller
 from tracd_cluster.front.reply import Reply
 from tracd_cluster.front.sending import sending_of
+from tracd_cluster.traffic.buckets import leave
 from tracd_cluster.traffic.place import STRANGERS, Place
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
@@ -52,7 +54,7 @@ MOST_WORKERS = 2
 class Journey(Answering):
     """One request and its answer; ``complete`` says that the body is all there."""
 
-    __slots__ = ("_gone", "_lane", "_limit", "_lost", "complete", "head", "place", "queue_deadline", "since")
+    __slots__ = ("_lane", "_limit", "_lost", "complete", "head", "place", "queue_deadline", "since")
 
     def __init__(self, front: Front, client: Client, head: Head) -> None:
         """Admit a request by its head; raise ClientFault if its body is not even to be read."""
@@ -66,7 +68,6 @@ class Journey(Answering):
         self._lane: Lane | None = None
         self._limit = 0.0
         self._lost = 0
-        self._gone = False
         admission = admit(front, client, head)
         request_id = admission.request_id or front.new_id()
         head.lines.append(b"X-Request-ID: %b\r\n" % request_id)
@@ -144,8 +145,10 @@ class Journey(Answering):
             self.since = self._front.clock()
             self.place = self._front.places.of(self.head, self._admission.user)
         try:
+            if not again and not self._admission.user and self._front.door is not None:
+                self._slot = self._front.door.enter(self._admission.origin.address, self.head, self.since)
             lane = balancer.claim_first(self) if again else balancer.claim(self)
-        except LineFault as error:
+        except (LineFault, TooMany) as error:
             self._answer_page(error)
         else:
             if lane is not None:
@@ -187,6 +190,8 @@ class Journey(Answering):
         if not reader.status or self.ended:
             return
         pieces = reader.take()
+        if self._slot and reader.ended and (self._gone or not reader.file):
+            self._slot = leave(self._slot)
         if self._stranger is not NOBODY:
             self._stranger.add(reader, pieces, self._reply.cookies)
         if self._gone:
@@ -245,24 +250,10 @@ class Journey(Answering):
         if sending is None:
             self.claim(again=True)
         else:
+            self._slot = leave(self._slot)
             if reader.status == 200:
                 self._front.learned.learn(self.head, self._admission, reader.file, reader.fields)
             sending.begin(self._reply)
-
-    def _answer_page(self, error: TracdClusterError) -> None:
-        """Answer with a page of the front's own, or with a stranger's older one."""
-        self._stranger.leave(error)
-        if self._gone:
-            self.drop_body()
-            return
-        if (page := self._stranger.instead_of(error)) is not None:
-            self.give(page)
-            return
-        if error.refused_for:
-            self._front.refused[error.refused_for] += 1
-        connection = self._reply.connection_line(self._front.draining)
-        date_line = self._client.standing.lines
-        self._finish(self._front.error_pages.told(error, self.record, date_line, connection))
 
     # -- what goes wrong
 
@@ -275,6 +266,7 @@ class Journey(Answering):
         if written and lane is not None:
             self._front.balancer.request_lost(lane, str(self))
         if self._gone or self.ended:
+            self._slot = leave(self._slot)
             self._stranger.leave()
             self.drop_body()
             self._front.abandoned.pop(self, None)
@@ -335,6 +327,7 @@ class Journey(Answering):
             self._lane.resume()
         else:
             self.drop_body()
+            self._slot = leave(self._slot)
             self._stranger.leave()
 
 

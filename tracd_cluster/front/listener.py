@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 from twisted.application import service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IProtocolFactory
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -26,7 +25,9 @@ from tracd_cluster.front import ports
 from tracd_cluster.front.addresses import is_within, name_in, shown
 from tracd_cluster.front.connection import LINGER, Connection
 from tracd_cluster.front.deadlines import TICK, Deadlines
+from tracd_cluster.front.door import Door
 from tracd_cluster.front.encrypted import EncryptedFactory
+from tracd_cluster.front.factory import ClientFactory
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.limits import shortest, time_limits
@@ -77,6 +78,8 @@ class Front(service.Service):
         """Who asks for passwords; set before the start, None where nobody does."""
         self.strangers: Strangers | None = None
         """What strangers share; set before the start, None where they share nothing."""
+        self.door: Door | None = None
+        """Who holds clients to their limits; set before the start, None where nobody does."""
         self.places = Places()
         """Where each request stands in line."""
         self.policies = Policies(Kinds(settings.base_path.encode("ascii"), None), reactor.seconds())
@@ -321,17 +324,3 @@ class Front(service.Service):
             if self._sweeping.running:
                 self._sweeping.stop()
             drained.callback(None)
-
-
-class ClientFactory(Factory):
-    """Makes the connections of one port."""
-
-    noisy = False
-
-    def __init__(self, front: Front, scheme: bytes) -> None:
-        self._front = front
-        self._scheme = scheme
-
-    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: N802
-        """Make a connection."""
-        return Connection(self._front, self._scheme)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tracd_cluster.settings.admin import AdminSettings
 from tracd_cluster.settings.auth import AuthSettings
 from tracd_cluster.settings.cache import CacheSettings
+from tracd_cluster.settings.clients import ClientSettings
 from tracd_cluster.settings.foreign import ForeignSettings
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.settings.kinds import KindsSettings
@@ -26,6 +27,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     foreign: ForeignSettings = field(default_factory=ForeignSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    clients: ClientSettings = field(default_factory=ClientSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
     log: LogSettings = field(default_factory=LogSettings)

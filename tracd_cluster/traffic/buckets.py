@@ -46,6 +46,9 @@ class Entry:
 Slot = tuple[Entry, Entry]
 """A request that was let in: the entries of its address and of its network."""
 
+NO_SLOT: tuple[()] = ()
+"""What is left of a slot that has been given back."""
+
 
 class Refused(Exception):
     """A client that may not come in now: it has too many requests ``at_once``, or too many a second.
@@ -104,8 +107,6 @@ class Buckets:
     def __init__(self, settings: ClientSettings, half: int = HALF) -> None:
         self._clients = Table(half)
         self._networks = Table(half)
-        self.inside = 0
-        """Requests that have been let in and have not given their slot back."""
         self.take(settings)
 
     def __repr__(self) -> str:
@@ -146,14 +147,12 @@ class Buckets:
         network.full_at = after
         client.inside += 1
         network.inside += 1
-        self.inside += 1
         return client, network
 
-    def leave(self, slot: Slot) -> None:
-        """Take a slot back."""
-        for entry in slot:
-            entry.inside -= 1
-        self.inside -= 1
+    @property
+    def inside(self) -> int:
+        """How many requests have been let in and have not given their slots back."""
+        return sum(entry.inside for entry in self._clients.entries())
 
     def check_invariants(self) -> None:
         """Raise AssertionError unless the tables are bounded and everybody inside is counted once."""
@@ -161,3 +160,10 @@ class Buckets:
             assert table.is_bounded()
             assert sum(entry.inside for entry in table.entries()) == self.inside
             assert all(entry.inside >= 0 for entry in table.entries())
+
+
+def leave(slot: Slot | tuple[()]) -> tuple[()]:
+    """Give a slot back, and give what is to stand in its place: whoever does so twice gives nothing back."""
+    for entry in slot:
+        entry.inside -= 1
+    return NO_SLOT

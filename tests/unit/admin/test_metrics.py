@@ -11,7 +11,7 @@ from tests.unit.admin.ended import ended
 from tests.unit.admin.service import Servers, Service
 from tests.unit.workers.pool import Request
 from tracd_cluster.admin.metrics import Metrics, ServiceCollector
-from tracd_cluster.errors import LineFull
+from tracd_cluster.errors import LineFull, TooMany
 from tracd_cluster.operating.elsewhere import Elsewhere
 
 AGREED = set(re.findall(r"(?m)^\| `(tracd_cluster_\w+)`", (ROOT / "docs" / "metrics.md").read_text()))
@@ -75,6 +75,7 @@ def test_requests_are_as_they_were_counted() -> None:
 def test_a_refusal_is_counted_under_its_reason() -> None:
     """Errors say themselves as what they count."""
     assert "line_full" == LineFull("full").refused_for
+    assert {"at_once", "rate"} == {TooMany(at_once, 1.0).refused_for for at_once in (True, False)}
 
 
 def test_workers() -> None:

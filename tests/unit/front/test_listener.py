@@ -16,7 +16,8 @@ from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.deadlines import TICK
 from tracd_cluster.front.encrypted import EncryptedFactory
-from tracd_cluster.front.listener import ClientFactory, Front
+from tracd_cluster.front.factory import ClientFactory
+from tracd_cluster.front.listener import Front
 from tracd_cluster.settings.front import FrontSettings, TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"

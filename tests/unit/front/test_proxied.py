@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
 
 from tests.unit.front.wire import FakeLane, make_front
-from tracd_cluster.front.listener import ClientFactory
+from tracd_cluster.front.factory import ClientFactory
 from tracd_cluster.front.proxied import ProxiedFactory, ProxyHeaderFault, read_header
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tracd_cluster.settings.clients import ClientSettings
-from tracd_cluster.traffic.buckets import SHARE, Buckets, Refused, Slot
+from tracd_cluster.traffic.buckets import SHARE, Buckets, Refused, Slot, leave
 
 
 def make(half: int = 100, **settings: Any) -> Buckets:
@@ -24,7 +24,7 @@ def make(half: int = 100, **settings: Any) -> Buckets:
 def entered(buckets: Buckets, address: str, now: float) -> bool:
     """Ask for a short request, and say whether it was let in."""
     try:
-        buckets.leave(buckets.enter(address, now))
+        leave(buckets.enter(address, now))
     except Refused:
         return False
     return True
@@ -38,7 +38,7 @@ def test_so_many_at_once_and_no_more() -> None:
         buckets.enter("192.0.2.1", 0.0)
     assert refusal.value.at_once
     buckets.enter("192.0.2.2", 0.0)
-    buckets.leave(first)
+    leave(first)
     buckets.enter("192.0.2.1", 0.0)
     buckets.check_invariants()
 
@@ -93,7 +93,7 @@ def test_no_limit_is_none() -> None:
     slots = [buckets.enter("192.0.2.1", 3.0) for _ in range(5000)]
     assert 5000 == buckets.inside
     for slot in slots:
-        buckets.leave(slot)
+        leave(slot)
     buckets.check_invariants()
 
 
@@ -104,7 +104,7 @@ def test_new_limits_count_at_once() -> None:
     buckets.take(ClientSettings(client_requests=3))
     with pytest.raises(Refused):
         buckets.enter("192.0.2.1", 0.0)
-    buckets.leave(slots.pop())
+    leave(slots.pop())
     buckets.enter("192.0.2.1", 0.0)
     buckets.check_invariants()
 
@@ -117,7 +117,7 @@ def test_those_inside_are_not_forgotten() -> None:
         assert entered(buckets, f"10.{number % 200}.{number // 200}.1", number * 0.001)
         assert not entered(buckets, "192.0.2.1", number * 0.001)
     buckets.check_invariants()
-    buckets.leave(slot)
+    leave(slot)
     assert entered(buckets, "192.0.2.1", 2.0)
 
 
@@ -132,7 +132,7 @@ def test_a_flood_of_addresses_takes_no_more_room_than_some_thousands() -> None:
         address = f"{bits >> 24}.{bits >> 16 & 255}.{bits >> 8 & 255}.{bits & 255}"
         inside.append(buckets.enter(address, number * 1e-5))
         if len(inside) > 50:
-            buckets.leave(inside.popleft())
+            leave(inside.popleft())
         largest = max(largest, len(buckets._clients) + len(buckets._networks)) if number % 100 == 0 else largest
     assert 2000 < largest <= 4 * (1000 + 51)
     buckets.check_invariants()
@@ -183,7 +183,7 @@ class Crowd(RuleBasedStateMachine):
     @rule(chance=st.randoms(use_true_random=False))
     def go(self, chance: random.Random) -> None:
         """Let one go."""
-        self.buckets.leave(self.slots.pop(chance.randrange(len(self.slots)))[1])
+        leave(self.slots.pop(chance.randrange(len(self.slots)))[1])
 
     @rule(seconds=st.floats(-5.0, 200.0))
     def pass_time(self, seconds: float) -> None:
