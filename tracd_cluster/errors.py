@@ -50,7 +50,7 @@ class SignInWanted(KindRefused):
     """A request for a page that only who has signed in gets; ``login`` is where that is done, safe in HTML."""
 
     def __init__(self, login: str) -> None:
-        super().__init__(403, "This page is much work for the server, so it is only for those who have signed in.")
+        super().__init__(403, "This page is much work for the server, so it is for those only who have signed in.")
         self.login = login
 
 

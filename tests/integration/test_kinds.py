@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.integration.admin.visitor import Visitor
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import CopyEnvironment, StartCluster
 from tests.integration.dropin.accounts import basic, htpasswd
@@ -136,6 +138,27 @@ def test_a_plugin_s_way_to_sign_in_is_as_good(plugged: Path, start_cluster: Star
             answered = connection.getresponse()
             answered.read()
             assert (403 if number % 2 else 200) == answered.status
+
+
+def test_what_is_slow_here_is_learned(plugged: Path, start_cluster: StartCluster, tmp_path: Path) -> None:
+    """By metrics and by what the status page is made of; strangers are treated as the options say, others are not."""
+    socket_ = tmp_path / "a"
+    cluster = start_cluster("--admin", f"unix:{socket_}", "--kind", "learned=sign-in", "-s", str(plugged))
+    badge = {"Cookie": "badge=quokka's"}
+    assert 200 == cluster.get("/burndown").status
+
+    def ask(path: str) -> int:
+        return cluster.get(path, badge).status
+
+    with ThreadPoolExecutor(4) as people:
+        assert {200} == set(people.map(ask, ["/burndown", "/wiki/WikiStart", "/ticket/1"] * 25))
+    wait_until(lambda: 403 == cluster.get("/burndown").status, 20, "a route that has been learned")
+    assert 200 == ask("/burndown")
+    operator = Visitor(socket_)
+    told = operator.status()
+    assert ["/burndown"] == [learned["route"] for learned in told["learned"]]
+    assert "sign-in" == told["policies"]["learned"]
+    assert 'tracd_cluster_learned_slow_seconds{route="/burndown"}' in operator.ask("/-/metrics")[2].decode()
 
 
 def test_policies_change_without_a_restart(env: Path, start_cluster: StartCluster, tmp_path: Path) -> None:

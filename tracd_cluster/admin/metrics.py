@@ -85,6 +85,8 @@ class ServiceCollector(Collector):
             "refused_requests", "Requests that were refused before a worker saw them, by reason.", ("reason",),
             {(reason,): count for reason, count in refused.items()},
         )  # fmt: skip
+        learned = {(slow.route,): slow.seconds for slow in self._service.front.policies.learned()}
+        yield _told("learned_slow_seconds", "Median time of a route that was found to be slow.", ("route",), learned)
         yield _counted("sent_bytes", "Bytes of answers that were sent to clients.", (), {(): counts.sent})
         yield _counted("received_bytes", "Bytes of request bodies that came.", (), {(): counts.received})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
@@ -51,6 +52,8 @@ class Overview:
             "logins": service.front.gate.logins if service.front.gate is not None else None,
             "lag": self._lag.recent(),
             "slow": self._slow.latest(),
+            "policies": service.front.policies.told(),
+            "learned": [asdict(slow) for slow in service.front.policies.learned()],
             "certificates": self._certificates(),
         }
 

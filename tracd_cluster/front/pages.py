@@ -72,7 +72,7 @@ class ErrorPages:
         record.by = "front"
         phrase = advice = ""
         if isinstance(error, SignInWanted):
-            phrase, advice = "Please sign in", f'<a href="{error.login}">Sign in</a>, and you get it.'
+            phrase, advice = "Please sign in", f'<a href="{error.login}">Sign in</a> to see it.'
         return self.page(
             record.status,
             sentence(error),

@@ -47,6 +47,14 @@ class Service:
         lane.work = ("GET", path, "j%C3%B6rg", 998.0)
 
 
+def slow_route(service: Service) -> None:
+    """Have the service learn that /gantt is slow."""
+    for _ in range(30):
+        service.front.policies.took(b"/project/wiki", 0.01)
+        service.front.policies.took(b"/project/gantt", 2.0)
+    service.front.policies.tick(service.clock.seconds() + 10.0)
+
+
 class Servers:
     """Servers elsewhere: one is used, the other one is not."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.processes import ROOT
 from tests.unit.admin.ended import ended
-from tests.unit.admin.service import Servers, Service
+from tests.unit.admin.service import Servers, Service, slow_route
 from tests.unit.workers.pool import Request
 from tracd_cluster.admin.metrics import Metrics, ServiceCollector
 from tracd_cluster.errors import LineFull, TooMany
@@ -43,6 +43,7 @@ def test_every_name_that_was_agreed_is_there() -> None:
     """Dashboards count on them."""
     service = Service()
     service.front.contexts = encrypted()
+    slow_route(service)
     found = {name.partition("{")[0].removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
              for name in samples(service)}  # fmt: skip
     assert len(AGREED) > 15
@@ -57,6 +58,7 @@ def test_requests_are_as_they_were_counted() -> None:
     service.counts.tell(ended(b"/chrome/a.css", 304, worker_seconds=0.0009))
     service.front.refused["line_full"] += 2
     service.front.spool.take(5, 5)
+    slow_route(service)
     found = samples(service)
     assert 1 == found['tracd_cluster_requests_total{kind="page",status="2xx"}']
     assert 1 == found['tracd_cluster_requests_total{kind="static",status="3xx"}']
@@ -70,6 +72,7 @@ def test_requests_are_as_they_were_counted() -> None:
     assert 0 == found['tracd_cluster_refused_requests_total{reason="rate"}']
     assert 0 == found['tracd_cluster_refused_requests_total{reason="no_room"}']
     assert 5 == found["tracd_cluster_spooled_bytes"]
+    assert 2 <= found['tracd_cluster_learned_slow_seconds{route="/gantt"}'] <= 3
 
 
 def test_a_refusal_is_counted_under_its_reason() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.unit.admin.ended import ended
-from tests.unit.admin.service import Servers, Service
+from tests.unit.admin.service import Servers, Service, slow_route
 from tests.unit.workers.pool import Request
 from tracd_cluster.admin.overview import Overview
 from tracd_cluster.operating.elsewhere import Elsewhere
@@ -23,6 +23,7 @@ def test_it_is_the_report_of_ctl_and_more() -> None:
     service.counts.tell(ended(b"/wiki", 502))
     service.slow.tell(ended(b"/query", worker_seconds=2.0))
     service.front.spool.take(7, 7)
+    slow_route(service)
     for _ in range(3):
         service.balancer.claim(Request())
     found = json.loads(json.dumps(overview(service).of(1003.0)))
@@ -31,6 +32,8 @@ def test_it_is_the_report_of_ctl_and_more() -> None:
     assert ("GET", "/report/3", "jörg", 2.0) == (asked["method"], asked["path"], asked["user"], asked["seconds"])
     assert (True, 1, {"5xx": 1}) == (found["here"], found["busy"], found["requests"])
     assert {"used": 7, "limit": 4 << 30} == found["spool"]
+    assert ["/gantt"] == [one["route"] for one in found["learned"]]
+    assert {"learned", "changeset"} < found["policies"].keys()
     assert ["/query"] == [one["path"] for one in found["slow"]]
     assert (1, 10) == (found["line"]["waiting"], found["line"]["limit"])
     assert (1 << 20, None) == tuple(worker["memory"] for worker in found["workers"])

@@ -178,6 +178,15 @@ function showSlow(seen) {
   ], "None so far.");
 }
 
+function showPages(seen) {
+  const named = {};
+  for (const [kind, policy] of Object.entries(seen.policies)) if (kind !== "learned") (named[policy] ||= []).push(kind);
+  terms("policy-list", Object.entries(named).map(([policy, kinds]) => [policy, kinds.join(", ")]));
+  rows("learned-rows", seen.learned, (learned) => learned.route, (learned) => [
+    wide([[learned.route, "path"]]), seen.policies.learned, duration(learned.seconds), duration(learned.others),
+  ], "No route has been learned to be slow.");
+}
+
 function showCrashes(seen) {
   byId("crashes-here").hidden = !seen.here;
   const crashes = [...(seen.mishaps || [])].reverse();
@@ -279,6 +288,7 @@ function show(seen) {
   showWorkers(seen);
   showServers(seen);
   showSlow(seen);
+  showPages(seen);
   showCrashes(seen);
   showNumbers(seen);
   showCertificates(seen);
