@@ -45,6 +45,7 @@ from tracd_cluster.servers.choice import LeastLoaded
 from tracd_cluster.servers.pool import Servers
 from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings.whole import Settings
+from tracd_cluster.traffic.places import Places
 from tracd_cluster.traffic.policies import policies_of
 from tracd_cluster.upstream.commands import command_lanes
 from tracd_cluster.upstream.lane import Lane
@@ -91,6 +92,8 @@ class Cluster(service.Service):
                 self.front.asks_workers = True
                 self.front.strangers = Strangers(settings.cache, self.balancer, reactor.seconds)
             self.front.learned = self._make_learned(self.supervisor)
+            projects = settings.pool.projects
+            self.front.places = Places(projects.base_path.encode("ascii"), projects.single_env)
         self.front.policies = policies_of(settings, reactor.seconds())
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))

@@ -132,7 +132,7 @@ class Journey(Answering):
 
     def find_place(self) -> Place:
         """Work out where it stands in line."""
-        return self._front.places.of(self.head, self._admission.user)
+        return self._front.places.of(self.head, self._admission.user, self._front.now)
 
     def rise(self, place: Place) -> None:
         """Stand further to the front: somebody who belongs there waits for the same page."""
@@ -143,9 +143,9 @@ class Journey(Answering):
         balancer = self._front.balancer
         if not again:
             self.since = self._front.clock()
-            self.place = self._front.places.of(self.head, self._admission.user)
+            self.place = self._front.places.of(self.head, self._admission.user, self._front.now)
         try:
-            if not again and not self._admission.user and self._front.door is not None:
+            if not again and not self.place.known and self._front.door is not None:
                 self._slot = self._front.door.enter(self._admission.origin.address, self.head, self.since)
             lane = balancer.claim_first(self) if again else balancer.claim(self)
         except (LineFault, TooMany) as error:
@@ -192,6 +192,10 @@ class Journey(Answering):
         pieces = reader.take()
         if self._slot and reader.ended and (self._gone or not reader.file):
             self._slot = leave(self._slot)
+        if reader.user is not None:
+            user, reader.user = reader.user, None
+            if not self._admission.user:
+                self._front.places.told(self.head, user, self.since, self._front.clock())
         if self._stranger is not NOBODY:
             self._stranger.add(reader, pieces, self._reply.cookies)
         if self._gone:

@@ -13,11 +13,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from types import TracebackType
+from urllib.parse import quote
 
 from tracd_cluster.codings import LEAST
 from tracd_cluster.tracd.compression import Deflate, may_be_coded, varied, wanted
 from tracd_cluster.tracd.naming import line_of
-from tracd_cluster.tracd.wsgi import NOT_SIGNED_IN, STRANGER, Environ, FileWrapper, LaneClosed
+from tracd_cluster.tracd.wsgi import ASKED_BY, NOT_SIGNED_IN, STRANGER, Environ, FileWrapper, LaneClosed
 
 Header = tuple[str, str]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
@@ -158,6 +159,8 @@ class Answer:
             self._head += FOR_ANY_STRANGER
         elif NOT_SIGNED_IN in self._environ:
             self._head += FOR_WHO_HAS_SIGNED_IN
+        if ASKED_BY in self._environ:
+            self._head += b"\r\nTracd-Cluster-User: " + quote(self._environ[ASKED_BY], safe="").encode("ascii")
         self._bare = self._head_only
         if status[:3] in _BODILESS:
             self._bare = True

@@ -1,4 +1,4 @@
-"""Pages that are the same for every stranger, and how the front is told so.
+"""Pages that are the same for every stranger, and how the front is told so; and who has asked for the others.
 
 A stranger brings neither cookie nor login. The front may give the page made for one stranger to another who asks for
 the same (front/cache.py), but only Trac knows whether it was made for nobody in particular. So its word is needed: the
@@ -18,7 +18,8 @@ from itertools import chain
 from typing import Any
 
 from tracd_cluster.settings.cache import UNKEYED, CacheSettings
-from tracd_cluster.tracd.wsgi import STRANGER, Environ
+from tracd_cluster.tracd.users import user_of
+from tracd_cluster.tracd.wsgi import ASKED_BY, STRANGER, Environ
 
 PERSONAL = frozenset(("REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT")) | {
     "HTTP_" + name.upper().replace("-", "_") for name in UNKEYED
@@ -105,6 +106,8 @@ def tell_of_strangers() -> None:
             whole = environ.whole or any(name == "Content-Length" for name, _ in req._outheaders)
             if whole and type(req.session) is Session and req.authname == "anonymous":
                 environ.given[STRANGER] = True
+        elif type(environ) is not Watched and (user := user_of(req)) is not None:
+            environ[ASKED_BY] = user
         Request.end_headers(req, exc_info)
 
     RequestWithSession.__init__ = begin

@@ -34,6 +34,8 @@ SIGN_IN = "tracd_cluster.sign_in"
 """In an environment, that its page is only for those who have signed in."""
 NOT_SIGNED_IN = "tracd_cluster.not_signed_in"
 """What an application puts there to say that this one has not (signing_in.py)."""
+ASKED_BY = "tracd_cluster.asked_by"
+"""Where it puts whose the login is that was brought, empty for nobody's (users.py)."""
 NO_FILES = "tracd_cluster.no_files"
 """In an environment, that the front wants the bytes of a file, and not its name."""
 

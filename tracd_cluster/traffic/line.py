@@ -5,7 +5,8 @@ scheduling, Waldspurger and Weihl 1995): a class has a *pass*, which grows by it
 sends on, and the class with the lowest pass is next. The stride is the inverse of the share. So nobody starves, not
 even a robot beside any number of people.
 
-A class in which nobody may go saves nothing up: its pass keeps up with that of whoever goes.
+A class in which nobody may go saves nothing up: its pass keeps up with that of whoever goes. And when nobody waits at
+all, nobody owes anything to anybody any more.
 
 Slow requests wait beside the quick ones of their class. While no more of them may go, the quick ones behind them do.
 """
@@ -22,6 +23,8 @@ from tracd_cluster.traffic.place import Level, Place
 
 STRIDE = 1 << 20
 """The stride of a share of 1: whole numbers, so that nothing is rounded away over months."""
+
+NOTHING_OWED = tuple(0 for _ in Level)
 
 
 class Placed(Protocol):
@@ -43,7 +46,7 @@ class Line(Generic[W]):
         self._slow: tuple[Queue[W], ...] = tuple(OrderedDict() for _ in Level)
         self.size = 0
         """How many wait, altogether."""
-        self._passes = [0 for _ in Level]
+        self._passes = list(NOTHING_OWED)
         self._now = 0
         """The pass of the class that was next the last time."""
         self._orders = count(1)
@@ -66,6 +69,9 @@ class Line(Generic[W]):
     def add(self, waiting: W, now: float, first: bool = False) -> None:
         """Let somebody wait at the end of its class, or ``first`` in it."""
         queue = self._queue(waiting.place)
+        if not self.size:
+            self._passes[:] = NOTHING_OWED
+            self._now = 0
         self.size += 1
         if first:
             queue[waiting] = next(self._orders_before), now

@@ -31,11 +31,14 @@ class Place:
     level: Level
     slow: bool = False
     """It asks for what takes workers long; said of strangers and robots only."""
+    known: bool = False
+    """It is known who sends it: the front has asked, or a worker has said so."""
 
     def __repr__(self) -> str:
-        return f"<Place {self.level.word}{', slow' if self.slow else ''}>"
+        return f"<Place {self.level.word}{', slow' if self.slow else ''}{', known' if self.known else ''}>"
 
 
 QUICK = tuple(Place(level) for level in Level)
 SLOW = tuple(Place(level, True) for level in Level)
-PEOPLE, VISITORS, STRANGERS, ROBOTS = QUICK
+WRITERS, VISITORS, STRANGERS, ROBOTS = QUICK
+PEOPLE = Place(Level.PEOPLE, known=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from tracd_cluster.traffic.known import COOKIE as LOGIN
+from tracd_cluster.traffic.known import Known
 from tracd_cluster.traffic.place import PEOPLE, QUICK, SLOW, Level, Place
 
 COOKIES = b"trac_"
@@ -35,12 +37,17 @@ class Asked(Protocol):
 
 
 class Places:
-    """Gives places; ``is_slow`` tells which requests take workers long, None where nobody knows any."""
+    """Gives places; ``is_slow`` tells which requests take workers long, None where nobody knows any.
 
-    def __init__(self) -> None:
+    ``single`` says that all is one project, at ``base_path``; otherwise each is one segment below.
+    """
+
+    def __init__(self, base_path: bytes = b"", single: bool = True) -> None:
+        self.known = Known()
+        self._depth = -1 if single else len(base_path) + 1
         self.is_slow: Callable[[Asked], bool] | None = None
 
-    def of(self, head: Asked, user: bytes) -> Place:
+    def of(self, head: Asked, user: bytes, now: float) -> Place:
         """Give the place of a request; ``user`` is who has signed in at the front, or empty."""
         if user:
             return PEOPLE
@@ -51,10 +58,20 @@ class Places:
                 agent = line
             elif name[:7] == b"cookie:":
                 cookie = line if not cookie else cookie + line
+        if LOGIN in cookie and self.known.is_user(cookie, self._project(head.path), now):
+            return PEOPLE
         level = level_of(head, cookie, agent)
         is_slow = self.is_slow
         slow = level >= Level.STRANGERS and is_slow is not None and is_slow(head)
         return SLOW[level] if slow else QUICK[level]
+
+    def told(self, head: Asked, user: bytes, asked: float, now: float) -> None:
+        """Take a worker's word for whose a request's login is, empty for nobody's; ``asked`` is when it was."""
+        cookie = b"".join(line for line in head.lines if line[:7].lower() == b"cookie:")
+        self.known.told(cookie, self._project(head.path), user != b"", asked, now)
+
+    def _project(self, path: bytes) -> bytes:
+        return path[self._depth :].partition(b"/")[0] if self._depth >= 0 else b""
 
 
 def level_of(head: Asked, cookie: bytes, agent: bytes) -> Level:

@@ -18,12 +18,13 @@ class AnswerReader:
     before ``start``, is a MalformedAnswer.
 
     ``file`` names the file that is sent in place of a body (front/named.py), or is empty; only a worker of our own is
-    believed that, which ``ours`` says.
+    believed that, which ``ours`` says. ``user`` is whom it says that the request's login belongs to, percent-encoded,
+    empty for nobody; None where it says nothing.
     """
 
     __slots__ = (
         "_no_body", "_ours", "_parser", "ended", "failed", "fields", "file", "keep", "length", "pieces", "reason",
-        "started", "status",
+        "started", "status", "user",
     )  # fmt: skip
 
     def __init__(self, ours: bool = False) -> None:
@@ -39,6 +40,7 @@ class AnswerReader:
         self.reason = b""
         self.fields: list[Field] = []
         self.file = b""
+        self.user: bytes | None = None
         self.length = -1
         self.pieces: list[bytes] = []
         self.ended = False
@@ -100,6 +102,8 @@ class AnswerReader:
                 self.length = int(value)
             elif key == b"tracd-cluster-file" and self._ours:
                 self.file = value
+            elif key == b"tracd-cluster-user" and self._ours:
+                self.user = value
         if self._no_body:
             self.ended = True
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from tests.unit.front.wire import OK, FakeLane, Wire, make_front, statuses
+from tracd_cluster.auth.gate import Gate
 from tracd_cluster.errors import NobodyServing, WorkerLost
+from tracd_cluster.settings.auth import AuthSettings
+from tracd_cluster.traffic.place import PEOPLE, VISITORS, Place
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /newticket HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
@@ -335,3 +340,41 @@ def test_an_operator_sees_what_a_worker_is_asked() -> None:
     front.balancer.add(lane)
     assert lane.exchange is not None
     assert ("GET", "/wiki/Start", "", front.now) == lane.exchange.told()
+
+
+# -- who stands where
+
+
+def test_a_worker_s_word_gives_somebody_a_place_among_people() -> None:
+    """Until he signs out; the client is not told."""
+    front, clock = make_front()
+    lane = FakeLane(front)
+    front.balancer.add(lane)
+    request = b"GET /wiki HTTP/1.1\r\nHost: x\r\nCookie: trac_auth=5ec7e7\r\n\r\n"
+
+    def place(user: bytes | None) -> Place:
+        clock.advance(1)
+        wire = Wire(front).feed(request)
+        journey = wire.connection._current
+        assert journey is not None
+        said = b"" if user is None else b"Tracd-Cluster-User: %b\r\n" % user
+        lane.say(b"HTTP/1.1 200 OK\r\n%bContent-Length: 5\r\n\r\nhe" % said)
+        lane.say(b"llo")
+        assert b"Tracd-Cluster" not in wire.take()
+        return journey.place
+
+    assert [VISITORS, VISITORS, PEOPLE, PEOPLE, VISITORS] == [place(user) for user in (None, b"ines", None, b"", None)]
+
+
+def test_a_login_at_the_front_says_nothing_of_a_cookie() -> None:
+    """Whoever has a password could make any cookie somebody's."""
+    front, _ = make_front(remote_user=b"remote-user", trusted_proxies=(ip_network("10.0.0.0/8"),))
+    front.gate = Gate(AuthSettings(remote_user=b"remote-user"), b"secret", front.now, None)  # type: ignore[arg-type]
+    lane = FakeLane(front)
+    front.balancer.add(lane)
+    Wire(front).feed(b"GET / HTTP/1.1\r\nHost: x\r\nRemote-User: ines\r\nCookie: trac_auth=5ec7e7\r\n\r\n")
+    lane.say(b"HTTP/1.1 200 OK\r\nTracd-Cluster-User: ines\r\nContent-Length: 0\r\n\r\n")
+    wire = Wire(front).feed(b"GET / HTTP/1.1\r\nHost: x\r\nCookie: trac_auth=5ec7e7\r\n\r\n")
+    journey = wire.connection._current
+    assert journey is not None
+    assert VISITORS == journey.place

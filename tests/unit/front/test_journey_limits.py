@@ -215,3 +215,17 @@ def test_every_slot_is_given_back_whatever_happens(seed: int, tmp_path: Path) ->
     clock.advance(1000)
     front.sweep()
     assert 0 == inside(front)
+
+
+def test_whom_a_worker_knows_is_not_limited() -> None:
+    """Who has signed in with Trac is not counted, once a worker has said so; a cookie that looks like it is."""
+    front, _, lane = make()
+    request = GET.replace(b"trac_session=1", b"trac_auth=5ec7e7")
+    wire = Wire(front).feed(request)
+    assert 1 == inside(front)
+    lane.say(b"HTTP/1.1 200 OK\r\nTracd-Cluster-User: ines\r\nContent-Length: 0\r\n\r\n")
+    wires = [Wire(front).feed(request) for _ in range(3)]
+    assert 0 == inside(front)
+    for _ in range(3):
+        lane.say(OK)
+    assert [[200]] * 4 == [statuses(each.take()) for each in (wire, *wires)]

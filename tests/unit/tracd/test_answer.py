@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracd_cluster.tracd.answer import FAILED_TRAILER, PIECE, Answer, Application, LaneBroken, head_of
-from tracd_cluster.tracd.wsgi import STRANGER, Environ, FileWrapper, LaneClosed
+from tracd_cluster.tracd.wsgi import ASKED_BY, STRANGER, Environ, FileWrapper, LaneClosed
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -500,3 +501,22 @@ def test_the_application_says_that_its_answer_is_for_any_stranger() -> None:
         Answer(sent.append).run(application, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda: None)
         assert (b"\r\nTracd-Cluster-Stranger: 1\r\n" in b"".join(sent)) is expected
         assert b"tracd-cluster-stranger" not in b"".join(sent)
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [("ines", b"ines"), ("", b""), ("M\u00e4ren K: \r\nx", b"M%C3%A4ren%20K%3A%20%0D%0Ax"), (None, None)],
+)
+def test_the_application_says_who_has_asked(user: str | None, expected: bytes | None) -> None:
+    """Encoded, so that no name breaks out of its line; what it says in a field of ours is dropped."""
+    sent: list[bytes] = []
+
+    def application(environ: Environ, start_response: Any) -> list[bytes]:
+        if user is not None:
+            environ[ASKED_BY] = user
+        start_response("200 OK", [("Tracd-Cluster-User", "admin")])
+        return [b"x"]
+
+    Answer(sent.append).run(application, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda: None)
+    found = re.findall(rb"\r\nTracd-Cluster-User: (.*?)\r\n", b"".join(sent))
+    assert ([] if expected is None else [expected]) == found

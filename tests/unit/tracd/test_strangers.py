@@ -9,7 +9,7 @@ import pytest
 
 from tracd_cluster.settings.cache import UNKEYED
 from tracd_cluster.tracd.strangers import PERSONAL, Watched, is_strangers, made, tell_of_strangers
-from tracd_cluster.tracd.wsgi import STRANGER
+from tracd_cluster.tracd.wsgi import ASKED_BY, STRANGER
 
 REQUEST = {
     "REQUEST_METHOD": "GET",
@@ -82,6 +82,8 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
 
     env = EnvironmentStub(default_data=True)
 
+    told: list[Any] = []
+
     def answered(
         say: Callable[[Any], None] = lambda req: req.send(b"<html></html>"),
         look: Callable[[Any], object] = lambda req: None,
@@ -98,8 +100,10 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
         look(req)
         with pytest.raises(main.RequestDone):
             say(req)
+        told.append(environ.get(ASKED_BY))
         return STRANGER in environ
 
+    answered.told = told  # type: ignore[attr-defined]
     yield answered
     env.shutdown()
 
@@ -161,3 +165,16 @@ def test_a_file_is_for_everybody(answer: Callable[..., bool]) -> None:
         raise pytest.importorskip("trac.web.main").RequestDone
 
     assert answer(say=say)
+
+
+def test_the_front_is_told_whose_a_login_cookie_is(answer: Any) -> None:
+    """And of strangers nothing."""
+
+    def ask(req: Any) -> None:
+        assert req.authname
+
+    answer(user="ines", look=ask, HTTP_COOKIE="trac_auth=abc")
+    answer(look=ask, HTTP_COOKIE="trac_auth=abc")
+    answer(user="ines", look=ask, HTTP_COOKIE="trac_session=abc")
+    answer(look=ask)
+    assert ["ines", "", None, None] == answer.told

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tracd_cluster.traffic.line import Line
-from tracd_cluster.traffic.place import PEOPLE, QUICK, ROBOTS, SLOW, STRANGERS, VISITORS, Level, Place
+from tracd_cluster.traffic.place import QUICK, ROBOTS, SLOW, STRANGERS, VISITORS, WRITERS, Level, Place
 
 SHARES = (16, 4, 2, 1)
 SLOW_STRANGERS, SLOW_ROBOTS = SLOW[Level.STRANGERS], SLOW[Level.ROBOTS]
@@ -52,15 +52,15 @@ def test_within_a_class_it_is_first_come_first_served() -> None:
 
 def test_where_all_wait_each_class_gets_its_share() -> None:
     """In every round, and the first at once."""
-    line, _ = make(*[place for place in (ROBOTS, STRANGERS, VISITORS, PEOPLE) for _ in range(100)])
-    assert [PEOPLE, VISITORS, STRANGERS, ROBOTS] == [one.place for one in go(line, 4)]
+    line, _ = make(*[place for place in (ROBOTS, STRANGERS, VISITORS, WRITERS) for _ in range(100)])
+    assert [WRITERS, VISITORS, STRANGERS, ROBOTS] == [one.place for one in go(line, 4)]
     for _ in range(3):
         assert Counter(dict(zip(QUICK, SHARES, strict=True))) == Counter(one.place for one in go(line, 23))
 
 
 def test_shares_can_be_changed_while_they_wait() -> None:
     """For all that follow."""
-    line, _ = make(*[place for place in (ROBOTS, PEOPLE) for _ in range(100)])
+    line, _ = make(*[place for place in (ROBOTS, WRITERS) for _ in range(100)])
     go(line, 10)
     line.take_shares((1, 1, 1, 1))
     assert 10 <= Counter(one.place for one in go(line, 30))[ROBOTS] <= 16
@@ -68,7 +68,7 @@ def test_shares_can_be_changed_while_they_wait() -> None:
 
 def test_a_class_that_was_away_has_saved_nothing_up() -> None:
     """Robots who come back do not hold everybody up, and neither do people."""
-    line, _ = make(*[PEOPLE] * 200)
+    line, _ = make(*[WRITERS] * 200)
     go(line, 150)
     for _ in range(50):
         line.add(One(ROBOTS), 0.0)
@@ -78,6 +78,15 @@ def test_a_class_that_was_away_has_saved_nothing_up() -> None:
     for _ in range(50):
         line.add(One(STRANGERS), 0.0)
     assert Counter(one.place for one in go(line, 30))[ROBOTS] >= 9
+
+
+def test_when_nobody_has_waited_nothing_is_owed() -> None:
+    """The next time begins like the first."""
+    line, _ = make(STRANGERS, STRANGERS, STRANGERS)
+    go(line, 3)
+    for place in (ROBOTS, STRANGERS):
+        line.add(One(place), 0.0)
+    assert [STRANGERS, ROBOTS] == [one.place for one in go(line, 2)]
 
 
 def test_quick_ones_pass_slow_ones_that_may_not_go() -> None:
@@ -101,7 +110,7 @@ def test_who_had_its_turn_already_is_first_in_its_class() -> None:
 
 def test_since_when_the_first_ones_wait() -> None:
     """Slow ones only if they count."""
-    line, all_ = make(SLOW_ROBOTS, PEOPLE, ROBOTS)
+    line, all_ = make(SLOW_ROBOTS, WRITERS, ROBOTS)
     assert (0, 1) == (line.since(True), line.since(False))
     line.leave(all_[1])
     assert 2 == line.since(False)
@@ -116,14 +125,14 @@ def test_who_rises_stands_among_those_who_came_when_it_did() -> None:
     line.rise(all_[1], STRANGERS)
     assert all_ == go(line, 3)
     served = all_[0]
-    line.rise(served, PEOPLE)
-    assert PEOPLE == served.place
+    line.rise(served, WRITERS)
+    assert WRITERS == served.place
     assert 0 == line.size
 
 
 def test_room_is_made_by_the_last_of_the_lowest_class() -> None:
     """Of the lowest in which somebody waits, if that is below the one who needs it."""
-    line, all_ = make(PEOPLE, STRANGERS, ROBOTS, SLOW_ROBOTS, VISITORS)
+    line, all_ = make(WRITERS, STRANGERS, ROBOTS, SLOW_ROBOTS, VISITORS)
     assert [all_[3], all_[2], all_[1]] == [line.last_behind(Level.VISITORS) for _ in range(3)]
     assert line.last_behind(Level.VISITORS) is None
     assert all_[4] is line.last_behind(Level.PEOPLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracd_cluster.traffic.place import QUICK, SLOW, STRANGERS, Level
+from tracd_cluster.traffic.place import PEOPLE, QUICK, SLOW, STRANGERS, Level
 
 
 def test_classes_are_called_by_their_names_everywhere() -> None:
@@ -20,3 +20,4 @@ def test_a_place_says_what_it_is() -> None:
     """In tests and in the log."""
     assert "<Place strangers>" == repr(STRANGERS)
     assert "<Place robots, slow>" == repr(SLOW[Level.ROBOTS])
+    assert "<Place people, known>" == repr(PEOPLE)

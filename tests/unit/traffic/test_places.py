@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracd_cluster.front.head import Head
-from tracd_cluster.traffic.place import PEOPLE, QUICK, ROBOTS, SLOW, STRANGERS, VISITORS, Level, Place
+from tracd_cluster.traffic.place import PEOPLE, QUICK, ROBOTS, SLOW, STRANGERS, VISITORS, WRITERS, Level, Place
 from tracd_cluster.traffic.places import Places
 
 FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -21,7 +21,7 @@ def head(*fields: tuple[bytes, bytes], method: bytes = b"GET", target: bytes = b
 
 def place(*fields: tuple[bytes, bytes], user: bytes = b"", method: bytes = b"GET") -> Place:
     """Give the place of a request with these fields."""
-    return Places().of(head(*fields, method=method), user)
+    return Places().of(head(*fields, method=method), user, 0.0)
 
 
 def test_who_has_signed_in_at_the_front_is_people() -> None:
@@ -38,7 +38,9 @@ def test_a_cookie_of_tracs_makes_a_visitor(cookie: bytes) -> None:
 
 def test_a_form_of_a_visitors_is_peoples() -> None:
     """Somebody has written something, and waits for it to be kept."""
-    assert PEOPLE == place(SESSION, method=b"POST")
+    assert WRITERS == place(SESSION, method=b"POST")
+    assert Level.PEOPLE is WRITERS.level
+    assert not WRITERS.known
     assert VISITORS == place(SESSION, method=b"HEAD")
     assert STRANGERS == place(method=b"POST")
 
@@ -93,17 +95,40 @@ def test_what_is_slow_is_said_of_strangers_and_robots_only() -> None:
 
     places.is_slow = is_slow  # type: ignore[assignment]
     target = b"/changeset/1"
-    assert SLOW[Level.STRANGERS] == places.of(head(target=target), b"")
-    assert SLOW[Level.ROBOTS] == places.of(head((b"User-Agent", b"bot"), target=target), b"")
-    assert STRANGERS == places.of(head(), b"")
+    assert SLOW[Level.STRANGERS] == places.of(head(target=target), b"", 0.0)
+    assert SLOW[Level.ROBOTS] == places.of(head((b"User-Agent", b"bot"), target=target), b"", 0.0)
+    assert STRANGERS == places.of(head(), b"", 0.0)
     assert [target, target, b"/wiki"] == asked
-    assert VISITORS == places.of(head(SESSION, target=target), b"")
-    assert PEOPLE == places.of(head(target=target), b"ines")
+    assert VISITORS == places.of(head(SESSION, target=target), b"", 0.0)
+    assert PEOPLE == places.of(head(target=target), b"ines", 0.0)
     assert 3 == len(asked)
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"Cookie", b"User-Agent", b"Accept"]), st.binary(max_size=60)), max_size=5))
 def test_whatever_a_client_says_it_has_a_place(fields: list[tuple[bytes, bytes]]) -> None:
     """And is among people only by a login or a form."""
-    found = Places().of(head(*fields), b"")
+    found = Places().of(head(*fields), b"", 0.0)
     assert found in QUICK[1:]
+
+
+@pytest.mark.parametrize(
+    ("places", "here", "elsewhere"),
+    [
+        (Places(), b"/wiki", None),
+        (Places(b"/trac", single=False), b"/trac/one/wiki", b"/trac/two/wiki"),
+        (Places(b"", single=False), b"/one", b"/two"),
+    ],
+)
+def test_who_has_signed_in_with_trac_is_people_in_his_project(
+    places: Places, here: bytes, elsewhere: bytes | None
+) -> None:
+    """As a worker says."""
+    login = (b"Cookie", b"trac_auth=5ec7e7")
+    assert VISITORS == places.of(head(login, target=here), b"", 1.0)
+    places.told(head(login, target=here), b"ines", 1.0, 2.0)
+    assert PEOPLE == places.of(head(login, target=here + b"/x?y"), b"", 3.0)
+    assert PEOPLE == places.of(head(login, (b"User-Agent", b"buildbot"), target=here), b"", 3.0)
+    if elsewhere is not None:
+        assert VISITORS == places.of(head(login, target=elsewhere), b"", 3.0)
+    places.told(head(login, target=here), b"", 4.0, 5.0)
+    assert VISITORS == places.of(head(login, target=here), b"", 6.0)

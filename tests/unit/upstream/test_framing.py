@@ -81,6 +81,17 @@ def test_only_a_worker_of_ours_names_a_file(ours: bool, no_body: bool) -> None:
     assert b"" == reader.file
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_only_a_worker_of_ours_says_whose_a_login_is(ours: bool) -> None:
+    """Somebody's or nobody's, for this answer only."""
+    reader = AnswerReader(ours)
+    for user in (b"ines", b""):
+        reader.start(False)
+        assert reader.user is None
+        reader.feed(b"HTTP/1.1 200 OK\r\nTRACD-cluster-user: " + user + b"\r\nContent-Length: 0\r\n\r\n")
+        assert (user if ours else None) == reader.user
+
+
 def test_an_answer_given_up_halfway_is_marked() -> None:
     """A worker that fails in the middle of a page says so in the trailer."""
     reader = read(
