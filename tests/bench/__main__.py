@@ -15,7 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import downloads, life, logins, static, tls, workloads
+from tests.bench import downloads, life, logins, overload, silent, static, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -23,7 +23,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "static")
+PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "static", "overload")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -50,6 +50,7 @@ class Bench:
         self.reps = 1 if options.quick else options.reps
         self.seconds = 2.0 if options.quick else options.seconds
         self.kills, self.losses, self.starts = (5, 2, 2) if options.quick else (20, 5, 5)
+        self.passing = 6.0 if options.quick else 600.0
         self.patience = 10.0 if options.quick else 60.0
         self.parts: tuple[str, ...] = tuple(options.only or PARTS)
         self.names = [name.strip() for name in options.peers.split(",")] if options.peers else None
@@ -93,6 +94,9 @@ class Bench:
             folder = FOLDER / "run"
             self.run.hits = static.hits(self.small, folder, self.workers, self.seconds, self.reps)
             self.run.views = static.views(self.large, folder, self.workers, self.seconds, self.reps)
+
+        if "overload" in self.parts:
+            self.overload()
 
     def kinds(self, kinds: tuple[type[Peer], ...]) -> list[type[Peer]]:
         """Give the servers that were asked for."""
@@ -173,6 +177,26 @@ class Bench:
                     f"{sample.answers}"
                 )
 
+    def overload(self) -> None:
+        """Measure what people notice of strangers, and of the silent."""
+        folder, kinds = FOLDER / "run", self.kinds(overload.KINDS)
+        for repetition in range(self.reps):
+            for kind in kinds if repetition % 2 == 0 else kinds[::-1]:
+                seconds = overload.CLICKING * self.seconds
+                patience = min(self.patience, overload.PATIENCE * self.seconds)
+                sample = overload.measure(kind, self.large, folder, self.workers, seconds, patience)
+                self.run.overload.append(sample)
+                say(
+                    f"people, {kind.name}: p99 {sample.idle.p99:.0f} ms, among strangers {sample.loaded.p99:.0f} ms; "
+                    f"strangers got {sample.strangers}"
+                )
+        say("silent connections")
+        self.run.silence = silent.silence(self.large, folder, self.workers, self.seconds, 3 * self.reps)
+        say("one page")
+        self.run.floods = [silent.flood(self.large, folder, self.workers, self.seconds) for _ in range(self.reps)]
+        say(f"ever other addresses, {self.passing:g} s")
+        self.run.passing = [silent.passing(self.large, folder, self.workers, self.passing)]
+
 
 def about(workers: int, reps: int, seconds: float) -> dict[str, object]:
     """Say what is measured, where and when."""
@@ -223,7 +247,7 @@ def main() -> int:
     if options.report:
         print(markdown(Run.from_json(json.loads(options.report.read_text()))))
         return 0
-    missing = [tool for tool in ("git", "nginx", "wrk", "openssl") if shutil.which(tool) is None]
+    missing = [tool for tool in ("git", "nginx", "wrk", "openssl", "haproxy") if shutil.which(tool) is None]
     if missing:
         print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 1
@@ -237,7 +261,7 @@ def main() -> int:
         return 130
     finally:
         run = bench.run
-        if any((run.samples, run.starts, run.fronts, run.logins, run.tls, run.downloads, run.hits)):
+        if any((run.samples, run.starts, run.fronts, run.logins, run.tls, run.downloads, run.hits, run.overload)):
             save(bench.run)
     print(markdown(bench.run))
     return 0

@@ -49,7 +49,7 @@ class Load:
         return self.requests / self.seconds
 
 
-def wrk(port: int, path: str, connections: int, seconds: float, scheme: str = "http") -> Load:
+def wrk(port: int, path: str, connections: int, seconds: float, scheme: str = "http", cookie: str = "") -> Load:
     """Load one path with wrk, one thread; it wants whole seconds."""
     seconds = max(1, round(seconds))
     argv = [
@@ -64,6 +64,8 @@ def wrk(port: int, path: str, connections: int, seconds: float, scheme: str = "h
         str(LUA),
     ]
     before = _children_cpu()
+    if cookie:
+        argv += ["-H", f"Cookie: {cookie}"]
     argv.append(f"{scheme}://127.0.0.1:{port}{path}")
     done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + TIMEOUT + 10, check=True)
     found = json.loads(done.stdout.rpartition("JSON ")[2])

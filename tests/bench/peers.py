@@ -30,11 +30,13 @@ http {{
   access_log off; sendfile on; tcp_nopush on; client_max_body_size 64m;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  {zones}
   upstream workers {{ least_conn; {servers} }}
   server {{
     listen 127.0.0.1:{port} backlog=1024;
     location /chrome/common/ {{ alias {htdocs}/; }}
     location / {{
+      {limits}
       proxy_pass http://workers; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;
     }}
   }}
@@ -158,6 +160,8 @@ class NginxTracd(Tracd):
 
     name = "nginx + tracd"
     about = "nginx 'least_conn' before N tracds"
+    zones = limits = ""
+    """What else stands in nginx's configuration."""
 
     def launch(self) -> None:
         ports = [free_port() for _ in range(self.count)]
@@ -174,6 +178,8 @@ class NginxTracd(Tracd):
             port=self.port,
             cores=os.cpu_count(),
             user="user root;" if os.geteuid() == 0 else "",
+            zones=self.zones,
+            limits=self.limits,
             servers=" ".join(f"server {server} max_fails=0;" for server in servers),
             htdocs=Path(trac.__file__).parent / "htdocs",
         )

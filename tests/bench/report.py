@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from math import prod
-from statistics import median
 from typing import Any
 
 from tests.bench import downloads, static, tls
@@ -15,8 +14,12 @@ from tests.bench.downloads import Beside, Download
 from tests.bench.ideal import Ideal
 from tests.bench.life import Loss
 from tests.bench.logins import RATE, LoginSample
+from tests.bench.overload import OverloadSample
+from tests.bench.overload_report import crowds, overload_table
 from tests.bench.peers import FRONTS, PAGES, Gunicorn, NginxTracd, Ours
+from tests.bench.silent import Flood, Passing, SilentSample
 from tests.bench.static import Hits, Views
+from tests.bench.tables import middle, show, table, times
 from tests.bench.tls import TlsSample
 from tests.bench.workloads import DISTURBED, MIXED, WORKLOADS, Sample
 
@@ -43,6 +46,10 @@ class Run:
     beside: list[Beside] = field(default_factory=list)
     hits: list[Hits] = field(default_factory=list)
     views: list[Views] = field(default_factory=list)
+    overload: list[OverloadSample] = field(default_factory=list)
+    silence: list[SilentSample] = field(default_factory=list)
+    floods: list[Flood] = field(default_factory=list)
+    passing: list[Passing] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -63,18 +70,16 @@ class Run:
         run.beside = [Beside(**each) for each in found.get("beside", [])]
         run.hits = [Hits(**each) for each in found.get("hits", [])]
         run.views = [Views(**each) for each in found.get("views", [])]
+        run.overload = [OverloadSample.from_json(each) for each in found.get("overload", [])]
+        run.silence = [SilentSample(**each) for each in found.get("silence", [])]
+        run.floods = [Flood(**each) for each in found.get("floods", [])]
+        run.passing = [Passing(**each) for each in found.get("passing", [])]
         run.losses = {peer: [Loss(**each) for each in losses] for peer, losses in found["losses"].items()}
         return run
 
     def of(self, peer: str, workload: str, samples: list[Sample] | None = None) -> list[Sample]:
         """Give the measurements of one peer, in the order of the repetitions."""
         return [s for s in (self.samples if samples is None else samples) if (s.peer, s.workload) == (peer, workload)]
-
-
-def middle(values: Iterable[float]) -> float | None:
-    """Give the median, or None if there are no values."""
-    found = list(values)
-    return median(found) if found else None
 
 
 def ratio(run: Run, workload: str, rival: str, value: Callable[[Sample], float]) -> float | None:
@@ -96,25 +101,6 @@ def mean_ratio(run: Run, rival: str) -> float | None:
 
 
 # -- tables
-
-
-def show(value: float | None, unit: str = "") -> str:
-    """Write a number as precisely as it is worth."""
-    if value is None:
-        return "-"
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{value:,.{digits}f}{unit}"
-
-
-def times(value: float | None) -> str:
-    """Write a ratio."""
-    return "-" if value is None else f"**{value:.2f}×**"  # noqa: RUF001 - the sign for times
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Lay out a Markdown table, numbers to the right."""
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def pages_table(run: Run, value: Callable[[Sample], float], title: str) -> str:
@@ -258,10 +244,12 @@ def summary(run: Run) -> list[str]:
             + ", ".join(f"{times(x)} of {r}'s" for x, r in zip(p99, RIVALS, strict=True))
             + "."
         )
+    lines += crowds(run.silence, run.floods, run.passing)
     errors = sum(sample.errors for sample in run.samples + run.fronts)
     errors += sum(hits.errors for hits in run.hits) + sum(views.errors for views in run.views)
     lines.append(f"Requests that failed in all measurements together: {errors}.")
     others = [sample.others for sample in run.samples + run.fronts] + [sample.others for sample in run.logins]
+    others += [sample.others for sample in run.overload]
     if disturbed := sum(each > DISTURBED for each in others):
         lines.append(f"Something else used the machine during {disturbed} of {len(others)} measurements.")
     return lines
@@ -294,4 +282,6 @@ def markdown(run: Run) -> str:
         parts += [hits_table(run), views_table(run)]
     if run.downloads:
         parts.append(downloads_table(run))
+    if run.overload:
+        parts.append(overload_table(run.overload))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"
