@@ -83,6 +83,7 @@ LIVE = {
     "traffic.shares": "shares",
     "traffic.slow_share": "slow-share",
     "kinds.policies": "kind",
+    "kinds.robots": "no-robots",
     "process.auto_reload": "auto-reload",
     "process.reload_poll": "reload-poll",
     "admin.public_health": "public-health",

@@ -38,6 +38,7 @@ from tracd_cluster.front.garbage import settle
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
 from tracd_cluster.front.rendering import Strangers
+from tracd_cluster.front.robots import robots_of
 from tracd_cluster.operating.elsewhere import Elsewhere
 from tracd_cluster.operating.operations import Operations
 from tracd_cluster.reloading import Reloading
@@ -95,6 +96,7 @@ class Cluster(service.Service):
             projects = settings.pool.projects
             self.front.places = Places(projects.base_path.encode("ascii"), projects.single_env)
         self.front.policies = policies_of(settings, reactor.seconds())
+        self.front.robots = robots_of(settings)
         # Half of the processors at the most: those who have logged in already come first.
         self.verifier = Verifier(reactor, max(1, processors() // 2))
         self.watch: Watch | None = None
@@ -125,6 +127,8 @@ class Cluster(service.Service):
         def forget() -> None:
             learned.forget()
             asking.forget()
+            if self.front.robots is not None:
+                self.front.robots.forget()
 
         supervisor.table.generations_changed = forget
         return learned
@@ -174,6 +178,7 @@ class Cluster(service.Service):
             self.front.public_health = settings.admin.public_health
             self.front.learned.take(settings.static)
             self.front.policies.take(settings.kinds.policies)
+            self.front.robots = robots_of(settings)
             if isinstance(self.supervisor, Supervisor) and self.watch is not None:
                 self.watch.poll_every(settings.process.reload_poll)
                 self.supervisor.take(settings.pool)

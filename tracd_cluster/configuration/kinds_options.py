@@ -6,7 +6,7 @@ import re
 from argparse import ArgumentTypeError
 from typing import Any
 
-from tracd_cluster.configuration.option import Option
+from tracd_cluster.configuration.option import Option, flag
 from tracd_cluster.settings.kinds import KINDS, LEARNED, KindsSettings, Policy
 
 ROUTE = re.compile(r"/[A-Za-z0-9_.-]{0,40}")
@@ -44,9 +44,10 @@ POLICIES: tuple[Option, ...] = (
         write=kind_text, shown="slow for all",
         help="allow, slow, sign-in or deny a kind of pages, or a /route; repeatable",
     ),
+    flag("--no-robots", group="traffic", text="have no robots.txt where the site has none"),
 )  # fmt: skip
 
 
 def kinds_settings(values: dict[str, Any]) -> KindsSettings:
     """Make the settings of the values of all options, by their keys."""
-    return KindsSettings(policies=tuple(values["kind"]))
+    return KindsSettings(policies=tuple(values["kind"]), robots=not values["no_robots"])

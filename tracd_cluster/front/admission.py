@@ -13,6 +13,7 @@ from tracd_cluster.errors import ClientFault
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.health import PREFIX, health
 from tracd_cluster.front.https_url import moved
+from tracd_cluster.front.robots import Robots
 from tracd_cluster.front.target import check_host, inside
 from tracd_cluster.rewrite import forwarded
 
@@ -56,17 +57,18 @@ class ForwardedOrigin:
 class Admission:
     """A request that has been looked at.
 
-    ``own`` is the answer if the front gives it itself, ``health`` if it tells of itself; ``attempt`` is a login that
-    has to be decided first; ``user`` is the name of who has signed in, percent-encoded, or empty; ``request_id`` is
-    what a trusted proxy calls the request, or empty.
+    ``own`` is the answer if the front gives it itself, ``health`` if it tells of itself, ``robots`` has it if robots
+    ask beside the base path; ``attempt`` is a login that has to be decided first; ``user`` is the name of who has
+    signed in, percent-encoded, or empty; ``request_id`` is what a trusted proxy calls the request, or empty.
     """
 
-    __slots__ = ("attempt", "health", "origin", "own", "request_id", "user")
+    __slots__ = ("attempt", "health", "origin", "own", "request_id", "robots", "user")
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.own: ClientFault | None = None
         self.health: tuple[int, str] | None = None
+        self.robots: Robots | None = None
         self.attempt: Attempt | None = None
         self.user = b""
         self.request_id = b""
@@ -93,6 +95,9 @@ def admit(front: Front, client: Origin, head: Head) -> Admission:
         if client.redirect_port:
             raise moved(head.host, client.redirect_port, head.target)
         if front.base_path:
+            if front.robots is not None and front.robots.is_wanted(head.method, head.path):
+                admission.robots = front.robots
+                return admission
             _check_base_path(front.base_path, head)
         if front.gate is not None:
             found = front.gate.judge(head, client, front.now)

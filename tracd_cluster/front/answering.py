@@ -20,6 +20,7 @@ from tracd_cluster.front.outflow import Outflow
 from tracd_cluster.front.record import LEFT, Record
 from tracd_cluster.front.rendering import NOBODY, Stranger
 from tracd_cluster.front.reply import Reply
+from tracd_cluster.front.robots import Robots
 from tracd_cluster.traffic.buckets import NO_SLOT, Slot, leave
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class Answering:
         if self._body is not None:
             self._body.close()
 
-    def give(self, page: Page) -> None:
-        """Answer with a page that was made for another stranger."""
+    def give(self, page: Page, by: str = "cache") -> None:
+        """Answer with a page that was made for another stranger, or with one of the front's own."""
         self._slot = leave(self._slot)
-        self.record.status, self.record.by = 200, "cache"
+        self.record.status, self.record.by = 200, by
         lines = self._reply.connection_line(self._front.draining) + self._client.standing.lasting
         self._finish(page.answer(self._front.now, lines, self.record.request_id, self.no_body))
 
@@ -81,6 +82,30 @@ class Answering:
         connection = self._reply.connection_line(self._front.draining)
         date_line = self._client.standing.lines
         self._finish(self._front.error_pages.told(error, self.record, date_line, connection))
+
+    def _answer_instead(self, instead: Instead) -> None:
+        """Answer with what takes the place of a worker's answer."""
+        found = instead.instead(self._front.now, self._client.standing.date_line)
+        if isinstance(found, ClientFault):
+            self._answer_page(found)
+        else:
+            self.give(found, "front")
+
+    def _tell_robots(self, robots: Robots) -> None:
+        """Answer with our robots.txt."""
+        self.give(robots.page(self._front.now, self._client.standing.date_line), "front")
+
+    def _answers_robots(self) -> bool:
+        """Answer with it, and say so, if there is no other; it may take the place of what a worker says of that."""
+        robots, head = self._front.robots, self.record.head
+        assert head is not None
+        if robots is None or not robots.is_wanted(head.method, head.path):
+            return False
+        if robots.is_missing(self._front.now):
+            self._tell_robots(robots)
+            return True
+        self._instead = robots
+        return False
 
     def _kept_out(self) -> ClientFault | None:
         """Give what is answered if the page is not for everybody, and not for this client; None if it may be."""

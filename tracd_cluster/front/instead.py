@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote_from_bytes
 
 from tracd_cluster.errors import ClientFault, KindRefused, SignInWanted
+from tracd_cluster.front.cache import Page
 from tracd_cluster.front.head import Head
 from tracd_cluster.settings.kinds import Policy
 from tracd_cluster.traffic.credentials import may_be_signed_in
@@ -27,8 +28,8 @@ class Instead(Protocol):
     def fits(self, reader: AnswerReader) -> bool:
         """Tell by its head whether it does."""
 
-    def fault(self) -> ClientFault:
-        """Give it."""
+    def instead(self, now: float, date_line: bytes) -> Page | ClientFault:
+        """Give it; ``date_line`` is for a page."""
 
 
 class SignInPage:
@@ -43,7 +44,7 @@ class SignInPage:
         """Tell whether the worker says so."""
         return reader.status == 403 and any(name.lower() == MARKED for name, _ in reader.fields)
 
-    def fault(self) -> ClientFault:
+    def instead(self, now: float, date_line: bytes) -> ClientFault:
         """Give what the page is made of."""
         return SignInWanted(self._login)
 

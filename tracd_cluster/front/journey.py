@@ -39,6 +39,7 @@ from tracd_cluster.front.reply import Reply
 from tracd_cluster.front.sending import sending_of
 from tracd_cluster.traffic.buckets import leave
 from tracd_cluster.traffic.place import STRANGERS, Place
+from tracd_cluster.traffic.robots import PATH as ROBOTS
 from tracd_cluster.upstream.framing import AnswerReader
 from tracd_cluster.upstream.lane import Exchange
 
@@ -99,6 +100,8 @@ class Journey(Answering):
             lines = self._client.standing.lines + self._reply.connection_line(self._front.draining)
             self.record.status, out = pages.of_ourselves(admission.health, lines, self.no_body)
             self._finish(out)
+        elif admission.robots is not None:
+            self._tell_robots(admission.robots)
         elif admission.attempt is not None:
             # The gate's own limits bound this wait.
             self._client.deadline = self._front.never
@@ -120,6 +123,8 @@ class Journey(Answering):
         front = self._front
         known = front.learned.find(self.head, front.now)
         if known is not None and self._answer_known(known):
+            return
+        if self.head.path == ROBOTS and self._answers_robots():
             return
         if front.policies.guarded and (fault := self._kept_out()) is not None:
             self._answer_page(fault)
@@ -210,7 +215,7 @@ class Journey(Answering):
             if reader.ended:
                 self._lane = None
                 self.record.worker_seconds += self._front.clock() - self.since
-                self._answer_page(self._instead.fault())
+                self._answer_instead(self._instead)
             return
         if reader.file and reader.ended:
             self._send_file(reader)

@@ -36,6 +36,7 @@ from tracd_cluster.front.proxied import ProxiedFactory
 from tracd_cluster.front.record import Recorder
 from tracd_cluster.front.rendering import Strangers
 from tracd_cluster.front.reply import Standing
+from tracd_cluster.front.robots import Robots
 from tracd_cluster.front.spool import Spool
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
@@ -84,6 +85,8 @@ class Front(service.Service):
         """Where each request stands in line."""
         self.policies = Policies(Kinds(settings.base_path.encode("ascii"), None), reactor.seconds())
         """What becomes of requests for slow pages; set before the start."""
+        self.robots: Robots | None = None
+        """What robots are told; set before the start, None for nothing."""
         self.asks_workers = False
         """Workers tell who has signed in, where they are asked to; set before the start."""
         self.places.is_slow = lambda head: self.policies.is_slow(head.target)

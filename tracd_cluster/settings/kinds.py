@@ -45,3 +45,5 @@ class KindsSettings:
 
     policies: tuple[tuple[str, Policy], ...] = ()
     """A kind, LEARNED, or a route as ``/burndown``, and its policy; of two for the same the last one counts."""
+    robots: bool = True
+    """Have a robots.txt if the site has none."""

@@ -73,10 +73,13 @@ class Policies:
         return found | {LEARNED: self._learned.value} | {name: each.value for name, each in self._by_route.items()}
 
 
+def single_of(settings: Settings) -> bool | None:
+    """Tell whether the one project is at the base path itself; servers that are not ours have them where they like."""
+    elsewhere = settings.foreign.upstreams or settings.pool.command is not None
+    return None if elsewhere else settings.pool.projects.single_env
+
+
 def policies_of(settings: Settings, now: float) -> Policies:
     """Make the policies of a service."""
-    # Servers that are not ours have projects where they like.
-    elsewhere = settings.foreign.upstreams or settings.pool.command is not None
-    single = None if elsewhere else settings.pool.projects.single_env
-    kinds = Kinds(settings.front.base_path.encode("ascii"), single)
+    kinds = Kinds(settings.front.base_path.encode("ascii"), single_of(settings))
     return Policies(kinds, now, settings.kinds.policies)
