@@ -72,6 +72,8 @@ LIVE = {
     "cache.memory": "page-memory",
     "cache.largest": "largest page kept",
     "cache.stale": "stale-if-error",
+    "clients.max_connections": "max-connections",
+    "clients.client_connections": "client-connections",
     "clients.client_requests": "client-requests",
     "clients.client_rate": "client-rate",
     "clients.client_burst": "client-burst",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from tracd_cluster.auth.passwords import parse_htdigest, parse_htpasswd
 from tracd_cluster.auth.secret import read_secret
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.errors import StartError
+from tracd_cluster.front.budget import available, complaint
 from tracd_cluster.front.keyring import problems
 from tracd_cluster.front.listener import Front
 from tracd_cluster.front.tls import Contexts
@@ -33,9 +33,6 @@ from tracd_cluster.servers.look import look
 from tracd_cluster.servers.resolvers import make_resolver
 from tracd_cluster.settings.auth import AuthEntry
 from tracd_cluster.settings.whole import Settings
-
-FEW_FILES = 4096
-"""Below so many descriptors, a few thousand idle browsers can use them up."""
 
 INSPECTION = (sys.executable, "-m", "tracd_cluster.tracd.inspection")
 INSPECTION_TIMEOUT = 300.0
@@ -146,9 +143,8 @@ def check_certificates(settings: Settings) -> Iterator[Finding]:
 
 def check_process(settings: Settings) -> Iterator[Finding]:
     """See what the operating system lets us have."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < FEW_FILES:
-        yield "hint", f"only {soft} files may be open at a time, which bounds the clients: ulimit -n {FEW_FILES}"
+    if words := complaint(settings, available()):
+        yield "hint", words
     pidfile = settings.process.pidfile
     if pidfile and not os.access(os.path.dirname(pidfile), os.W_OK):
         yield "problem", f"--pidfile {pidfile} cannot be written"

@@ -32,8 +32,10 @@ from tracd_cluster.balancer import Lane as AnyLane
 from tracd_cluster.configuration.values import processors
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.asking import Asking
+from tracd_cluster.front.budget import make_room
 from tracd_cluster.front.compressed import Loader
 from tracd_cluster.front.door import Door
+from tracd_cluster.front.entrance import Entrance
 from tracd_cluster.front.garbage import settle
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.listener import Front
@@ -82,6 +84,9 @@ class Cluster(service.Service):
         self.balancer = Balancer(settings.front.queue, idle=choice, clock=reactor.seconds, traffic=settings.traffic)
         self.front = Front(settings.front, settings.pool.drain_timeout, self.balancer, reactor)
         self.door = self.front.door = Door(settings.clients, self.front.trusts)
+        self.entrance = self.front.entrance = Entrance(
+            settings.clients, self.front.connections, self.door.exempts, 1, self.front.refused_connections
+        )
         self.supervisor: Supervisor | Servers
         if settings.foreign.upstreams:
             resolver = partial(make_resolver, settings.foreign.resolver, reactor)
@@ -173,6 +178,7 @@ class Cluster(service.Service):
             self.front.take(settings.front, settings.pool.drain_timeout)
             self.balancer.take(settings.traffic)
             self.door.take(settings.clients)
+            self.entrance.take(settings.clients, make_room(settings))
             if self.front.strangers is not None:
                 self.front.strangers.take(settings.cache)
             self.front.public_health = settings.admin.public_health
@@ -240,6 +246,7 @@ class Cluster(service.Service):
         settings, process = self._settings, self._settings.process
         try:
             self.operations.prepare()
+            self.entrance.take(settings.clients, make_room(settings))
             self.front.gate = self._make_gate(settings)
             self.supervisor.privilegedStartService()
             self.front.privilegedStartService()

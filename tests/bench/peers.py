@@ -244,7 +244,7 @@ class Ours(Peer):
         twistd = [str(BIN / "twistd"), "--nodaemon", "--pidfile="]
         options = ["--workers", str(self.count), "-b", "127.0.0.1", "-p", str(self.port)]
         # All clients of most parts have one address.
-        options += ["--client-requests", "0", "--client-rate", "0", *self.more]
+        options += ["--client-requests", "0", "--client-rate", "0", "--client-connections", "0", *self.more]
         if self.application:
             options += ["--application", self.application]
         self.run(*twistd, "tracd-cluster", *options, *self.options, "-s", str(self.environment))

@@ -15,7 +15,7 @@ import psutil
 from tests.integration.place import HERE, Place
 from tests.processes import ProcessTree, free_port, title, wait_until
 
-UNLIMITED = ("--client-requests", "0", "--client-rate", "0")
+UNLIMITED = ("--client-requests", "0", "--client-rate", "0", "--client-connections", "0")
 """All clients of a test come from one address; a test of these limits says its own, behind these."""
 
 START = 30.0

@@ -95,6 +95,10 @@ class ServiceCollector(Collector):
         yield _told("waiting", "Requests in the waiting line.", (), {(): self._service.balancer.waiting})
         yield _told("connections", "Open connections of clients.", (), {(): len(front.connections)})
         yield _told("spooled_bytes", "Bytes of request bodies that are on disk.", (), {(): front.spool.used})
+        yield _counted(
+            "refused_connections", "Connections that were closed at once, because there were too many.",
+            ("reason",), _by_one(front.refused_connections),
+        )  # fmt: skip
         logins = front.gate.logins if front.gate is not None else {"ok": 0, "failed": 0}
         yield _counted("logins", "Passwords that were checked, by result.", ("result",), _by_one(logins))
         histogram = self._lag.histogram

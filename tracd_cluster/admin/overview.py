@@ -44,6 +44,7 @@ class Overview:
             "line": {"waiting": balancer.waiting, "waited": balancer.waited(now), "limit": balancer.limit},
             "requests": self._counts.by_status(),
             "refused": dict(service.front.refused),
+            "refused_connections": {reason: n for reason, n in service.front.refused_connections.items() if n},
             "sent": self._counts.sent,
             "received": self._counts.received,
             "spool": {"used": service.front.spool.used, "limit": service.front.spool.limit},

@@ -1,4 +1,4 @@
-"""The options that say what one client may have: requests at once and a second, by its address."""
+"""The options that say what clients may have: connections, and requests at once and a second, by their address."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from tracd_cluster.settings.clients import ClientSettings
 DEFAULTS = ClientSettings()
 
 CLIENTS: tuple[Option, ...] = (
+    Option(
+        names=("--max-connections",), group="limits", read=values.positive, metavar="N",
+        default=DEFAULTS.max_connections, shown=f"{DEFAULTS.max_connections}",
+        help="connections of all clients together; then idle ones make room",
+    ),
+    Option(
+        names=("--client-connections",), group="limits", read=values.places, metavar="N",
+        default=DEFAULTS.client_connections, shown=f"{DEFAULTS.client_connections}",
+        help="connections of one address; 0 for any number",
+    ),
     Option(
         names=("--client-requests",), group="limits", read=values.places, metavar="N",
         default=DEFAULTS.client_requests, shown=f"{DEFAULTS.client_requests}",
@@ -35,6 +45,8 @@ CLIENTS: tuple[Option, ...] = (
 def client_settings(found: dict[str, Any]) -> ClientSettings:
     """Make the settings of the values of all options, by their keys."""
     return ClientSettings(
+        max_connections=found["max_connections"],
+        client_connections=found["client_connections"],
         client_requests=found["client_requests"],
         client_rate=found["client_rate"],
         client_burst=found["client_burst"],

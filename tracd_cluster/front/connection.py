@@ -69,6 +69,8 @@ class Connection(Protocol):
         self.standing = front.standing[scheme]
         self.redirect_port = front.redirect_port if scheme == b"http" else 0
         self.certified_user = b""
+        self.counted_as = ""
+        """Under which name it is counted at the entrance; empty if it is not."""
         self.paused = False
         self.identity = b""
         self.address = ""

@@ -72,6 +72,10 @@ class Door:
             self._tell(address, refused, now)
             raise TooMany(refused.at_once, refused.wait) from None
 
+    def exempts(self, address: str) -> bool:
+        """Tell whether an address is held to no limits."""
+        return self._exempt(address)
+
     def _is_exempt(self, address: str) -> bool:
         return not address or self._trusts(address) or is_within(address, self.settings.client_allow)
 

@@ -284,7 +284,7 @@ class EncryptedFactory(Factory):
     def __init__(
         self,
         contexts: Contexts,
-        connect: Callable[[], Connection],
+        connect: Callable[[IAddress | None], Connection | None],
         date_line: Callable[[], bytes],
         now: Callable[[], float],
         client_names: str | None,
@@ -296,6 +296,7 @@ class EncryptedFactory(Factory):
         """What of a client's certificate is a user's name, if anything."""
         self._connect = connect
 
-    def buildProtocol(self, addr: IAddress | None) -> Encrypted:  # noqa: N802
-        """Make a connection."""
-        return Encrypted(self, self._connect())
+    def buildProtocol(self, addr: IAddress | None) -> Encrypted | None:  # noqa: N802
+        """Make a connection; None, which closes it, for one that is too many."""
+        client = self._connect(addr)
+        return Encrypted(self, client) if client is not None else None

@@ -1,4 +1,4 @@
-"""What makes the connections of a plain port; encrypted.py has the same for encrypted ones."""
+"""What makes connections, as long as there are not too many; encrypted.py has what encrypts them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ class ClientFactory(Factory):
         self._front = front
         self._scheme = scheme
 
-    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: N802
-        """Make a connection."""
-        return Connection(self._front, self._scheme)
+    def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # noqa: N802
+        """Make a connection; None, which closes it, for one that is too many."""
+        return make_connection(self._front, self._scheme, addr)
+
+
+def make_connection(front: Front, scheme: bytes, peer: IAddress | None) -> Connection | None:
+    """Make a connection, unless there are too many."""
+    entrance = front.entrance
+    counted = entrance.let_in(peer, front.now) if entrance is not None else ""
+    if counted is None:
+        return None
+    connection = Connection(front, scheme)
+    connection.counted_as = counted
+    return connection

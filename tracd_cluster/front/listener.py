@@ -11,6 +11,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.application import service
@@ -27,7 +28,8 @@ from tracd_cluster.front.connection import LINGER, Connection
 from tracd_cluster.front.deadlines import TICK, Deadlines
 from tracd_cluster.front.door import Door
 from tracd_cluster.front.encrypted import EncryptedFactory
-from tracd_cluster.front.factory import ClientFactory
+from tracd_cluster.front.entrance import Entrance
+from tracd_cluster.front.factory import ClientFactory, make_connection
 from tracd_cluster.front.hosts import hosts_of
 from tracd_cluster.front.learned import Learned
 from tracd_cluster.front.limits import shortest, time_limits
@@ -81,6 +83,8 @@ class Front(service.Service):
         """What strangers share; set before the start, None where they share nothing."""
         self.door: Door | None = None
         """Who holds clients to their limits; set before the start, None where nobody does."""
+        self.entrance: Entrance | None = None
+        """Who counts connections; set before the start, None where nobody does."""
         self.places = Places()
         """Where each request stands in line."""
         self.policies = Policies(Kinds(settings.base_path.encode("ascii"), None), reactor.seconds())
@@ -120,6 +124,8 @@ class Front(service.Service):
         """We have been asked to stop: whoever asks whether to send clients here is told not to."""
         self.refused: Counter[str] = Counter()
         """Requests that were refused without having been looked at, by the reason (errors.py, refused_for)."""
+        self.refused_connections = {"all": 0, "client": 0}
+        """Connections that were refused, because there were too many in ``all`` or of one ``client``."""
         self.spool = Spool(settings.spool_limit)
         self.public_health = False
         """Clients are told of that too (health.py)."""
@@ -227,7 +233,7 @@ class Front(service.Service):
         tls = self.settings.tls
         names = tls.client_cert_user if tls is not None else None
         return EncryptedFactory(
-            contexts, lambda: Connection(self, b"https"), lambda: self.date_line, lambda: self.now, names
+            contexts, partial(make_connection, self, b"https"), lambda: self.date_line, lambda: self.now, names
         )
 
     def open_port(self, description: str, factory: IProtocolFactory) -> None:
@@ -283,6 +289,8 @@ class Front(service.Service):
 
     def connection_lost(self, connection: Connection) -> None:
         """Take note that a connection has ended."""
+        if connection.counted_as and self.entrance is not None:
+            self.entrance.left(connection.counted_as)
         if self.draining:
             self._sweep_draining(self._reactor.seconds())
 

@@ -114,9 +114,10 @@ class ProxiedFactory(HAProxyWrappingFactory):
         self._trusts = trusts
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: N802
-        """Make a connection; None, which closes it, for somebody who is not trusted."""
+        """Make a connection; None, which closes it, for somebody who is not trusted, or if there are too many."""
         address = getattr(addr, "host", "")
         if self._trusts(address):
-            return super().buildProtocol(addr)
+            connection = self.wrappedFactory.buildProtocol(addr)
+            return self.protocol(self, connection) if connection is not None else None
         log.warn("A connection from {address}, which is no trusted proxy, was closed", address=address or "unix")
         return None

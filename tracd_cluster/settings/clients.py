@@ -20,5 +20,9 @@ class ClientSettings:
     """Requests a second of one address that need a worker, in the long run; 0 for any number."""
     client_burst: int = 100
     """How many of them may come at once after a pause: somebody opens all tickets of a report in tabs."""
+    max_connections: int = 10_000
+    """Connections of all clients together; fewer where the system has no room for so many (front/budget.py)."""
+    client_connections: int = 500
+    """Connections of one address; 0 for any number. A browser has six, and an office may have one address."""
     client_allow: tuple[Network, ...] = ()
     """Whose requests and connections are not counted."""

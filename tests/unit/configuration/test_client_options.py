@@ -17,9 +17,12 @@ def test_defaults() -> None:
 
 def test_values() -> None:
     """Numbers, and networks of both kinds."""
-    words = "--client-requests 0 --client-rate 0.5 --client-burst 3 --client-allow 10.0.0.0/8 --client-allow ::1 ."
+    words = "--max-connections 9 --client-connections 3 --client-requests 0 --client-rate 0.5 --client-burst 3"
+    words += " --client-allow 10.0.0.0/8 --client-allow ::1 ."
     assert (
         ClientSettings(
+            max_connections=9,
+            client_connections=3,
             client_requests=0,
             client_rate=0.5,
             client_burst=3,
@@ -33,6 +36,7 @@ def test_values() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
+        ("--max-connections", "0", "'0' is not a number of at least 1"),
         ("--client-requests", "-1", "'-1' is not a number of at least 0"),
         ("--client-rate", "fast", "'fast' is neither 0 nor a number a second"),
         ("--client-rate", "nan", "'nan' is neither 0 nor a number a second"),

@@ -76,6 +76,7 @@ class Line:
     ) -> None:
         assert front.contexts is not None
         encrypted = front.encrypted(front.contexts).buildProtocol(None)
+        assert encrypted is not None
         self.socket = Socket(encrypted)
         self.client = Client(context or trusting(), "a.example.org", session)
 

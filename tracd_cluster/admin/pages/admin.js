@@ -256,6 +256,7 @@ function showNumbers(seen) {
   terms("number-list", [
     ["Requests", listed(seen.requests)],
     ["Refused", listed(seen.refused)],
+    ["Connections refused", listed(seen.refused_connections)],
     ["Sent", size(seen.sent)],
     ["Received", size(seen.received)],
     ["Uploads on disk", `${size(seen.spool.used)} of ${size(seen.spool.limit)}`],
