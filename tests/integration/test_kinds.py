@@ -6,6 +6,7 @@ import http.client
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -13,7 +14,8 @@ import requests
 from tests.integration.admin.visitor import Visitor
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import CopyEnvironment, StartCluster
-from tests.integration.dropin.accounts import basic, htpasswd
+from tests.integration.dropin.accounts import basic, htdigest, htpasswd
+from tests.integration.dropin.browser import chromium
 from tests.processes import wait_until
 
 PLUGIN = '''
@@ -172,3 +174,41 @@ def test_policies_change_without_a_restart(env: Path, start_cluster: StartCluste
     wait_until(lambda: 200 == cluster.get("/timeline").status, 20, "the timeline")
     assert 403 == cluster.get("/log").status
     assert "Changed: kind" in cluster.wait_for_log("Changed: kind")
+
+
+@pytest.mark.needs("chromium", "chromedriver")
+@pytest.mark.parametrize("method", ["basic", "digest"])
+def test_a_stranger_signs_in_and_gets_what_he_wanted(
+    copy_env: CopyEnvironment, start_cluster: StartCluster, tmp_path: Path, method: str
+) -> None:
+    """By the link of the page, in a real browser: back at the same address, with its query; then without being asked.
+
+    The page can be read at any width, and nothing in the address gets into it as markup.
+    """
+    if method == "basic":
+        option, users = "--basic-auth", htpasswd(tmp_path / "users", {"quokka": "harbour"}, "apr1")
+    else:
+        option, users = "--auth", htdigest(tmp_path / "users", "the harbour", {"quokka": "harbour"})
+    envs = [str(copy_env(name)) for name in ("alpha", "beta")]
+    cluster = start_cluster(option, f"*,{users},the harbour", "--kind", "timeline=sign-in", *envs)
+    wanted = f"{cluster.url}/alpha/timeline?daysback=9&user=%22%3E%3Ci%3Ea%26b"
+    with chromium("quokka", "harbour") as browser:
+        browser.open(wanted)
+        assert ASKED == browser.text("h1")
+        assert [] == browser.driver.find_elements("css selector", "i")
+        driver: Any = browser.driver
+        for width in (320, 390, 1280):
+            size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            inner, needed = driver.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
+            assert needed <= inner == width
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        assert [] == browser.dialog.asked
+
+        browser.click("a")
+        assert [(method, "the harbour")] == browser.dialog.asked
+        assert wanted == browser.driver.current_url
+        assert "logged in as" in browser.text("#metanav")
+        assert "9" == browser.find("#prefs input[name='daysback']").get_attribute("value")
+        browser.open(f"{cluster.url}/alpha/timeline")
+        assert "Timeline" == browser.text("h1")
