@@ -50,12 +50,13 @@ class Encrypted(Protocol):
     """One encrypted connection: the protocol of its socket, and the transport of its Connection."""
 
     transport: Any
+    _tls: SSL.Connection
+    """Made when the client begins: one that is silent needs none of its memory."""
 
     def __init__(self, factory: EncryptedFactory, client: Connection) -> None:
         self._factory = factory
         self._client: Connection | None = client
         self._phase = Phase.FRESH
-        self._tls = factory.contexts.connection()
         self._plain = b""
         """What came of a plain request."""
         self._send: Callable[[bytes], int] | None = None
@@ -86,7 +87,9 @@ class Encrypted(Protocol):
             self._phase = Phase.PLAIN
             self._plain_received(data)
         else:
-            self._phase = Phase.SHAKING_HANDS
+            if self._phase is Phase.FRESH:
+                self._phase = Phase.SHAKING_HANDS
+                self._tls = self._factory.contexts.connection()
             self._tls.bio_write(data)
             self._shake_hands()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -17,6 +18,7 @@ from tests.unit.front.pumped import Client, trusting
 from tests.unit.front.wire import FakeLane, make_front, statuses
 from tracd_cluster.front.encrypted import PLAIN_LIMIT, Encrypted
 from tracd_cluster.front.listener import Front
+from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import TlsSettings
 
 GET = b"GET /a HTTP/1.1\r\nHost: a.example.org\r\n\r\n"
@@ -117,6 +119,35 @@ def make(tmp_path: Path, tls: dict[str, Any] | None = None, **settings: Any) -> 
     assert front.contexts is not None
     front.contexts.read(clock.seconds())
     return front, clock
+
+
+class Counting(Contexts):
+    """Counts what it has made ready."""
+
+    made = 0
+
+    def connection(self) -> SSL.Connection:
+        self.made += 1
+        return super().connection()
+
+
+def test_nothing_is_made_ready_for_who_says_nothing(tmp_path: Path) -> None:
+    """There may be thousands of those; who speaks in pieces gets one encryption."""
+    front, clock = make(tmp_path)
+    assert front.settings.tls is not None
+    front.contexts = contexts = Counting(front.settings.tls)
+    contexts.read(clock.seconds())
+    silent, line = Line(front), Line(front)
+    assert 0 == contexts.made
+    line.client.step()
+    for byte in line.client.take():
+        line.socket.encrypted.dataReceived(bytes([byte]))
+    line.pump()
+    line.shake_hands()
+    assert 1 == contexts.made
+    clock.advance(60)
+    front.sweep()
+    assert silent.socket.aborted or silent.socket.closed
 
 
 def test_a_request_and_its_answer(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from time import time
 
 import pytest
 from cryptography import x509
+from OpenSSL import SSL
 
 from tests.certificates import authority, ca_file, chain_of, issue, key_of, put, write_certbots
 from tests.unit.front.pumped import Client, shake_hands, trusting
 from tracd_cluster.errors import StartError
 from tracd_cluster.front.keyring import LOOK
-from tracd_cluster.front.tls import TICKET_KEY_LIFETIME, Contexts
+from tracd_cluster.front.tls import TICKET_KEY_LIFETIME, Contexts, make_context
 from tracd_cluster.settings.front import TlsSettings
 
 NOW = time()
@@ -81,6 +82,11 @@ def test_sessions_are_resumed_under_any_name_and_after_a_renewal(
     assert shake_hands(contexts, context, "a.example.org", session).tls.session_reused
     contexts.look(NOW + TICKET_KEY_LIFETIME + 20)
     assert not shake_hands(contexts, context, "a.example.org", session).tls.session_reused
+
+
+def test_a_connection_that_rests_keeps_no_buffers() -> None:
+    """They would be 34 KiB of each, and there may be thousands."""
+    assert make_context((), TlsSettings(), b"").set_mode(0) & SSL.MODE_RELEASE_BUFFERS
 
 
 def test_a_renewal_changes_what_new_connections_see(contexts: Contexts, live: Path) -> None:
