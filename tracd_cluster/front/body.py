@@ -21,13 +21,14 @@ class Body:
     OSError when that file cannot be made or written.
     """
 
-    __slots__ = ("_closed", "_file", "_memory", "_pieces", "_spool", "_spooled", "size")
+    __slots__ = ("_closed", "_file", "_kept", "_memory", "_spool", "_spooled", "size")
 
     def __init__(self, memory: int, spool: Spool) -> None:
         self._memory = memory
         self._spool = spool
         self._spooled = 0
-        self._pieces: list[bytes] = []
+        # Not a list of pieces: a client chooses how small they are, and each would take as much as fifty bytes.
+        self._kept = bytearray()
         self._file: FileIO | None = None
         self._closed = False
         self.size = 0
@@ -54,15 +55,15 @@ class Body:
         """Add ``data`` at the end."""
         self.size += len(data)
         if self.size <= self._memory:
-            self._pieces.append(data)
+            self._kept += data
             return
         self._spool.take(self.size - self._spooled, self.size)
         self._spooled = self.size
         if self._file is None:
             # Without a buffer: what the disk does not take is known while the client can still be told.
             self._file = tempfile.TemporaryFile(prefix="tracd-cluster-", buffering=0)  # noqa: SIM115 - see close
-            data = b"".join((*self._pieces, data))
-            self._pieces = []
+            data = b"".join((self._kept, data))
+            self._kept = bytearray()
         left = memoryview(data)
         while left:
             left = left[self._file.write(left) :]
@@ -70,7 +71,7 @@ class Body:
     def start(self) -> bytes:
         """Begin to read from the start: give what is in memory, the whole body or nothing."""
         if self._file is None:
-            return b"".join(self._pieces)
+            return bytes(self._kept)
         self._file.seek(0)
         return b""
 

@@ -56,8 +56,7 @@ class Connection(Protocol):
         self._reader = RequestReader(front.settings, self)
         self._current: Journey | None = None
         self._backlog: deque[Journey] = deque()
-        self._held: list[bytes] = []
-        self._held_size = 0
+        self._held = bytearray()
         self._refusal: ClientFault | None = None
         self._feeding = False
         self._advancing = False
@@ -125,7 +124,7 @@ class Connection(Protocol):
         if journey is not None:
             journey.client_gone()
         self._drop_backlog()
-        self._held = []
+        self._held.clear()
         self._send = None
         if not self._feeding:
             self._reader.end()
@@ -218,9 +217,8 @@ class Connection(Protocol):
         self.deadline = self._front.now + self._front.body_timeout
 
     def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self._held_size += len(data)
-        if self._held_size > HELD_LIMIT:
+        self._held += data
+        if len(self._held) > HELD_LIMIT:
             self.transport.pauseProducing()
 
     def _refuse(self, fault: ClientFault) -> None:
@@ -273,9 +271,10 @@ class Connection(Protocol):
                 if journey.complete:
                     journey.run()
             elif self._held:
-                held, self._held, self._held_size = self._held, [], 0
+                held = bytes(self._held)
+                self._held.clear()
                 self.transport.resumeProducing()
-                self.dataReceived(b"".join(held))
+                self.dataReceived(held)
             else:
                 if self._refusal is not None:
                     self._say_refusal(self._refusal)
@@ -301,7 +300,7 @@ class Connection(Protocol):
             return
         self._closing = True
         self._drop_backlog()
-        self._held = []
+        self._held.clear()
         if unread:
             self.deadline = self._front.now + LINGER
             self._half_close()

@@ -88,7 +88,9 @@ class Journey(Answering):
     def body_piece(self, data: bytes) -> None:
         """Keep a piece of the body; raise ClientFault when there is too much of it or no room."""
         if self._body is None:
-            self._body = Body(self._front.body_memory, self._front.spool)
+            memory = self._front.body_memory
+            # What will not stay in memory does not begin there: a slow client would hold all of it for long.
+            self._body = Body(memory if self.head.length <= memory else 0, self._front.spool)
         self._body.take(data, self._front.max_body, keep=self._admission.own is None)
 
     def run(self) -> None:

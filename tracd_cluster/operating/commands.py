@@ -102,6 +102,7 @@ class Commands:
             "seconds": self._uptime(),
             "addresses": self.addresses,
             "connections": len(front.connections),
+            "spooled": front.spool.used,
             "waiting": self._cluster.balancer.waiting,
             "memory": memory(os.getpid()),
             **found,

@@ -83,6 +83,15 @@ def test_small_bodies_need_no_room() -> None:
     assert [200] == statuses(wire.take())
 
 
+def test_what_will_not_stay_in_memory_does_not_begin_there() -> None:
+    """A thousand slow uploads are on disk from their first bytes on."""
+    front, _, lanes = spooling()
+    wire = Wire(front).feed(post(50) + b"x")
+    assert 1 == front.spool.used
+    wire.feed(b"x" * 49)
+    assert [b"x" * 50] == lanes[0].bodies
+
+
 def test_what_the_front_refuses_anyway_takes_no_room() -> None:
     """Who is sent elsewhere may send what he likes: it is thrown away."""
     front, _, _ = spooling(hosts=("other",))
