@@ -76,10 +76,19 @@ _TRACS = frozenset().union(*(mark.modules for mark in MARKS)) | frozenset(
 """The modules of Trac itself: what begins with one has no project before it."""
 
 _ALONE = b"|".join(sorted(module for mark in MARKS if not mark.argument for module in mark.modules))
-_NAMES = b"|".join(sorted({mark.argument for mark in MARKS if mark.argument}))
+_ARGUMENTS = sorted({mark.argument for mark in MARKS if mark.argument})
+_NAMES = b"|".join(_ARGUMENTS)
 # Whatever is written otherwise than it is meant has an escape in it.
 _MAY_BE = re.compile(rb"%%|/(?:%b)(?![^/?])|[?&](?:%b)=" % (_ALONE, _NAMES)).search
-_ARGUMENT = re.compile(rb"(?:\A|&)(%b|[^&=%%]*%%[^&=]*)=([^&]+)" % _NAMES)
+
+
+def _spelled(name: bytes) -> bytes:
+    """Give a pattern of a name that takes each of its letters with or without an escape."""
+    return b"".join(b"(?:%c|%%%02x|%%%02X)" % (letter, letter, letter) for letter in name)
+
+
+# All spellings of the names, so that what a client makes up costs no call in Python.
+_ARGUMENT = re.compile(rb"&(%b)=([^&]+)" % b"|".join(map(_spelled, _ARGUMENTS)))
 _ROUTE = re.compile(rb"[A-Za-z0-9_.-]*")
 
 
@@ -140,6 +149,6 @@ class Kinds:
 def _arguments(query: bytes) -> dict[bytes, set[bytes]]:
     """Give the arguments that make a difference, with all values they have that are not empty."""
     found: dict[bytes, set[bytes]] = {}
-    for name, value in _ARGUMENT.findall(query.lstrip(b"?")):
+    for name, value in set(_ARGUMENT.findall(b"&" + query.lstrip(b"?"))):
         found.setdefault(unquote_to_bytes(name), set()).add(unquote_to_bytes(value))
     return found
