@@ -99,7 +99,7 @@ class Cluster(service.Service):
                 self.front.strangers = Strangers(settings.cache, self.balancer, reactor.seconds)
             self.front.learned = self._make_learned(self.supervisor)
             projects = settings.pool.projects
-            self.front.places = Places(projects.base_path.encode("ascii"), projects.single_env)
+            self.front.places = Places(projects.base_path.encode("ascii"), projects.single_env, self.front.is_slow)
         self.front.policies = policies_of(settings, reactor.seconds())
         self.front.robots = robots_of(settings)
         # Half of the processors at the most: those who have logged in already come first.

@@ -163,6 +163,38 @@ def test_what_is_slow_here_is_learned(plugged: Path, start_cluster: StartCluster
     assert 'tracd_cluster_learned_slow_seconds{route="/burndown"}' in operator.ask("/-/metrics")[2].decode()
 
 
+def test_slow_pages_of_strangers_hold_one_worker_of_three(
+    plugged: Path, start_cluster: StartCluster, tmp_path: Path
+) -> None:
+    """However many want them; quick pages are made meanwhile, for strangers too, and people get slow ones at once."""
+    socket_ = tmp_path / "a"
+    options = ("--workers", "3", "--kind", "/burndown=slow", "--trusted-proxy", "127.0.0.1")
+    cluster = start_cluster("--admin", f"unix:{socket_}", *options, "-s", str(plugged))
+    cluster.wait_for_workers(3)
+    operator = Visitor(socket_)
+
+    def ask(number: int) -> int:
+        # Each from an address of its own, for a page of its own.
+        return cluster.get(f"/burndown?{number}", {"X-Forwarded-For": f"198.51.100.{number}"}).status
+
+    def at_work() -> int:
+        asked = [one["path"] for worker in operator.status()["workers"] for one in worker["asked"]]
+        return asked.count("/burndown")
+
+    with ThreadPoolExecutor(8) as strangers:
+        flood = [strangers.submit(ask, number) for number in range(1, 9)]
+        wait_until(at_work, 10, "somebody at a slow page")
+        seen = []
+        for number in range(100):
+            seen.append(at_work())
+            assert 200 == cluster.get(f"/about?{number}").status
+            if all(each.done() for each in flood):
+                break
+        assert {200} == {each.result(30) for each in flood}
+    assert seen.count(1) > 3
+    assert {0, 1} >= set(seen)
+
+
 def test_policies_change_without_a_restart(env: Path, start_cluster: StartCluster, tmp_path: Path) -> None:
     """HUP reads them again."""
     file = tmp_path / "tracd-cluster.toml"

@@ -43,7 +43,7 @@ from tracd_cluster.front.spool import Spool
 from tracd_cluster.front.tls import Contexts
 from tracd_cluster.settings.front import FrontSettings
 from tracd_cluster.traffic.kinds import Kinds
-from tracd_cluster.traffic.places import Places
+from tracd_cluster.traffic.places import Asked, Places
 from tracd_cluster.traffic.policies import Policies
 
 log = Logger()
@@ -85,7 +85,7 @@ class Front(service.Service):
         """Who holds clients to their limits; set before the start, None where nobody does."""
         self.entrance: Entrance | None = None
         """Who counts connections; set before the start, None where nobody does."""
-        self.places = Places()
+        self.places = Places(is_slow=self.is_slow)
         """Where each request stands in line."""
         self.policies = Policies(Kinds(settings.base_path.encode("ascii"), None), reactor.seconds())
         """What becomes of requests for slow pages; set before the start."""
@@ -93,7 +93,6 @@ class Front(service.Service):
         """What robots are told; set before the start, None for nothing."""
         self.asks_workers = False
         """Workers tell who has signed in, where they are asked to; set before the start."""
-        self.places.is_slow = lambda head: self.policies.is_slow(head.target)
         self.base_urls: Callable[[], tuple[str, ...]] = tuple
         """Gives where the environments say that they are; set before the start."""
         self._base_urls: tuple[str, ...] = ()
@@ -175,6 +174,10 @@ class Front(service.Service):
     def new_id(self) -> bytes:
         """Give a name for a request that no other of this process has, and hardly one of another."""
         return b"%b-%x" % (self.id_prefix, next(self._ids))
+
+    def is_slow(self, head: Asked) -> bool:
+        """Tell whether what strangers ask for is to be one of few."""
+        return self.policies.is_slow(head.target)
 
     # -- time
 

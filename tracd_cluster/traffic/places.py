@@ -42,10 +42,12 @@ class Places:
     ``single`` says that all is one project, at ``base_path``; otherwise each is one segment below.
     """
 
-    def __init__(self, base_path: bytes = b"", single: bool = True) -> None:
+    def __init__(
+        self, base_path: bytes = b"", single: bool = True, is_slow: Callable[[Asked], bool] | None = None
+    ) -> None:
         self.known = Known()
         self._depth = -1 if single else len(base_path) + 1
-        self.is_slow: Callable[[Asked], bool] | None = None
+        self.is_slow = is_slow
 
     def of(self, head: Asked, user: bytes, now: float) -> Place:
         """Give the place of a request; ``user`` is who has signed in at the front, or empty."""
