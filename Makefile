@@ -15,7 +15,7 @@ TOOLS := git curl wget openssl htpasswd=apache2-utils chromium chromedriver=chro
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration docs drill bench clean
+.PHONY: help demo test lint unit integration docs clean-root drill bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make unit         the tests that need no other process"
 	@echo "make integration  the tests against real processes"
 	@echo "make docs         make docs/options.md anew from the table of options"
+	@echo "make clean-root   do what README.md and docs/systemd.md say in a fresh Debian (CLEAN_ROOT=FOLDER keeps it there)"
 	@echo "make drill        change, kill and replace everything under load, at length (DRILL_ROUNDS=3 DRILL_GENERATIONS=200)"
 	@echo "make bench        measure against tracd, nginx + tracd and gunicorn (BENCH=--quick for two minutes)"
 	@echo "make clean        remove what all of this has made"
@@ -51,6 +52,11 @@ integration: $(VENV)/dev
 
 docs: $(VENV)/dev
 	$(BIN)/python -m tests.docs.options_page
+
+# Needs root, and Debian's packages from where apt has them here.
+clean-root: $(VENV)/dev
+	@.ci/tools debootstrap bwrap=bubblewrap
+	CLEAN_ROOT=$(CLEAN_ROOT) $(BIN)/python -m tests.clean_root
 
 # At length; a short form of it is among the integration tests.
 drill: $(VENV)/dev
