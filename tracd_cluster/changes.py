@@ -36,6 +36,7 @@ LIVE = {
     "front.answer_memory": "answer memory",
     "front.head_timeout": "head-timeout",
     "front.body_timeout": "body-timeout",
+    "front.min_body_rate": "min-body-rate",
     "front.idle_timeout": "idle-timeout",
     "front.request_timeout": "request-timeout",
     "front.request_timeouts": "request-timeout-for",

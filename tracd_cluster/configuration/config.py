@@ -170,6 +170,7 @@ def make_settings(values: dict[str, Any]) -> Settings:
             spool_limit=values["spool_limit"],
             head_timeout=values["head_timeout"],
             body_timeout=values["body_timeout"],
+            min_body_rate=values["min_body_rate"],
             idle_timeout=values["idle_timeout"],
             request_timeout=values["request_timeout"],
             request_timeouts=tuple(values["request_timeout_for"]),

@@ -148,6 +148,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     seconds("--head-timeout", FRONT.head_timeout, "longest time for the head of a request to arrive"),
     seconds("--body-timeout", FRONT.body_timeout, "longest pause in a body, either way"),
+    Option(
+        names=("--min-body-rate",), group="limits", read=values.size, metavar="SIZE",
+        default=FRONT.min_body_rate, shown=f"{FRONT.min_body_rate}",
+        help="bytes of a body a second at least, either way, after --body-timeout; 0 for any",
+    ),
     seconds("--idle-timeout", FRONT.idle_timeout, "longest pause between two requests of a connection"),
     *ADMIN,
     flag("-d", "--daemonize", group="process", text="run in the background, messages to syslog", tracds=True),

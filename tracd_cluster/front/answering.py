@@ -55,6 +55,11 @@ class Answering:
         self._slot: Slot | tuple[()] = NO_SLOT
         """What it holds of what its client may have: from its way to a worker until no worker is at it any more."""
 
+    @property
+    def received(self) -> int:
+        """How much of the body has come."""
+        return self._body.size if self._body is not None else 0
+
     def drop_body(self) -> None:
         """Give up the request's body: it will not be sent any more."""
         if self._body is not None:
@@ -160,7 +165,7 @@ class Answering:
         if recorders and not record.ended:
             record.status = record.status or self._reply.status or LEFT
             record.user = self._admission.user
-            record.received = self._body.size if self._body is not None else 0
+            record.received = self.received
             record.end(self._front.clock(), whole, recorders)
 
     def _break_off(self) -> None:

@@ -27,10 +27,9 @@ from tracd_cluster.front.answering import Answering
 from tracd_cluster.front.client import Client
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.journey import Journey
-from tracd_cluster.front.pace import Pace
+from tracd_cluster.front.pace import Pace, body_deadline
 from tracd_cluster.front.reader import RequestReader
-from tracd_cluster.front.record import Record
-from tracd_cluster.front.reply import CLOSE
+from tracd_cluster.front.refusing import refusal
 from tracd_cluster.settings.front import FrontSettings
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ class Connection(Protocol):
         self._closing = False
         self._close_later = False
         self._pace = Pace()
+        self._body_began = 0.0
         self._send: Callable[[bytes], int] | None = None
         """The plain socket's own ``send``, for as long as it has taken all that was written."""
         self.standing = front.standing[scheme]
@@ -112,6 +112,10 @@ class Connection(Protocol):
         elif not current.complete:
             self.deadline = self._front.now + self._front.body_timeout
             self._feed(data)
+            if self._current is current and not current.complete:
+                began, front = self._body_began, self._front
+                timeout, rate = front.body_timeout, front.min_body_rate
+                self.deadline = body_deadline(began, current.received, front.now, timeout, rate)
         else:
             self._hold(data)
 
@@ -211,6 +215,7 @@ class Connection(Protocol):
     def _begin(self, journey: Journey) -> None:
         """Let a journey speak to the client; its body may still be on its way."""
         self._current = journey
+        self._body_began = self._front.now
         head = journey.head
         if head.expects_continue and not journey.complete and (head.length or head.chunked):
             self.write(pages.CONTINUE)
@@ -235,16 +240,7 @@ class Connection(Protocol):
             self._say_refusal(fault)
 
     def _say_refusal(self, fault: ClientFault) -> None:
-        record = Record(self._front.clock(), self.address, None, self._front.new_id())
-        page = self._front.error_pages.page(
-            fault.status, fault.reason, date_line=self.standing.lines, connection=CLOSE, request_id=record.request_id
-        )
-        record.status, record.sent = fault.status, len(page)
-        if fault.refused_for:
-            self._front.refused[fault.refused_for] += 1
-        self.write(page)
-        for tell in self._front.recorders:
-            tell(record)
+        self.write(refusal(self._front, self, fault))
         self._close(unread=True)
 
     # -- the journey's side
@@ -283,7 +279,8 @@ class Connection(Protocol):
 
     def taking(self) -> bool:
         """Give the client more time if it takes some of what was written, and tell whether it does."""
-        until = self._pace.until(self.transport, self.deadline, self._front.now, self._front.body_timeout)
+        front = self._front
+        until = self._pace.until(self.transport, self.deadline, front.now, front.body_timeout, front.min_body_rate)
         self.deadline = until or self.deadline
         return until > 0
 

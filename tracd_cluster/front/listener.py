@@ -162,6 +162,7 @@ class Front(service.Service):
         self.header_limit = settings.header_limit
         self.head_timeout = settings.head_timeout
         self.body_timeout = settings.body_timeout
+        self.min_body_rate = settings.min_body_rate
         self.idle_timeout = settings.idle_timeout
         self.time_limits = time_limits(settings)
         self.queue_timeout = settings.queue_timeout

@@ -1,4 +1,4 @@
-"""Whether a client that does not take all takes some.
+"""Whether a client keeps up: one that does not take all takes some, and one that sends does not drip.
 
 The kernel keeps megabytes of what is written for a client, and asks for more only when much of that has left. To a
 slow one that can take longer than anybody should have to wait for one that has stopped. So before that is cut off, the
@@ -12,9 +12,6 @@ from fcntl import ioctl
 from termios import TIOCOUTQ
 from typing import Any
 
-SLOWEST = 500
-"""Bytes a second at least, or it does not count; as Apache's ``MinRate``."""
-
 
 class Pace:
     """How one client takes what was written."""
@@ -25,17 +22,28 @@ class Pace:
         self._left = 0
         self._until = 0.0
 
-    def until(self, transport: Any, deadline: float, now: float, timeout: float) -> float:
-        """Give the time at which to look again, ``timeout`` from now; 0 if nothing has been taken up to ``deadline``.
+    def until(self, transport: Any, deadline: float, now: float, timeout: float, rate: int) -> float:
+        """Give the time at which to look again, ``timeout`` from now; 0 if too little was taken up to ``deadline``.
 
-        At a deadline that was not set here, something was written not long ago: there is nothing to compare with yet.
+        ``rate`` is what is enough, in bytes a second; with 0 a single byte is. At a deadline that was not set here,
+        something was written not long ago: there is nothing to compare with yet.
         """
         left = unsent(transport)
-        if left <= 0 or (deadline == self._until and left > self._left - SLOWEST * timeout):
+        if left <= 0 or (deadline == self._until and left > self._left - max(1, rate * timeout)):
             return 0.0
         self._left = left
         self._until = now + timeout
         return self._until
+
+
+def body_deadline(began: float, received: int, now: float, timeout: float, rate: int) -> float:
+    """Give the time up to which more has to come of a body that has begun to come at ``began``.
+
+    No pause may be longer than ``timeout``; and after the first one of that length, all that has come must have come
+    at ``rate``, in bytes a second.
+    """
+    paused = now + timeout
+    return min(paused, began + timeout + received / rate) if rate else paused
 
 
 def unsent(transport: Any) -> int:

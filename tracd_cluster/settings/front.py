@@ -78,6 +78,8 @@ class FrontSettings:
     """From the first byte of a request to the end of its head."""
     body_timeout: float = 30.0
     """Longest pause between two pieces of a body, either way."""
+    min_body_rate: int = 500
+    """Bytes a second of a body at least, either way, after ``body_timeout``; as Apache's ``MinRate``. 0 for any."""
     idle_timeout: float = 75.0
     """Longest pause between two requests of a connection, as nginx's ``keepalive_timeout``."""
     request_timeout: float = 120.0

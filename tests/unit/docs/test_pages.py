@@ -10,7 +10,6 @@ import pytest
 from tracd_cluster.configuration.config import BACKLOG
 from tracd_cluster.configuration.option import Option
 from tracd_cluster.configuration.options import OPTIONS
-from tracd_cluster.front.pace import SLOWEST
 from tracd_cluster.settings.front import FrontSettings
 
 TOP = Path(__file__).parents[3]
@@ -50,7 +49,6 @@ def test_limits_have_their_defaults(option: Option) -> None:
         f"| {FRONT.answer_memory >> 10} KiB |",
         f"| {BACKLOG} connections |",
         f"| {min(each for _, each in FRONT.slow_kinds):g} to {max(each for _, each in FRONT.slow_kinds):g} |",
-        f" {SLOWEST} bytes a second",
     ],
 )
 def test_fixed_limits_are_those_of_the_program(said: str) -> None:

@@ -6,6 +6,7 @@ import gc
 import weakref
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,9 +109,37 @@ def test_a_slow_head_gets_408() -> None:
     assert [408] == statuses(wire.take())
 
 
+@pytest.mark.parametrize(("rate", "answers"), [(100, [408]), (0, []), (2, [])])
+def test_a_body_that_drips_gets_408(rate: int, answers: list[int]) -> None:
+    """Bytes that come in time are not enough, unless they are as many as there have to be."""
+    front, clock = make_front(body_timeout=10.0, min_body_rate=rate)
+    front.startService()
+    wire = Wire(front).feed(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(8):
+        clock.pump([1.0] * 3)
+        if not wire.over:
+            wire.feed(b"0123456789")
+    assert answers == statuses(wire.take())
+
+
+def test_every_body_of_a_connection_has_its_own_time() -> None:
+    """What the first one has taken is not held against the second."""
+    front, clock = make_front(body_timeout=10.0, min_body_rate=1)
+    front.startService()
+    front.balancer.add(FakeLane(front).always_ok())
+    wire = Wire(front)
+    for _ in range(3):
+        wire.feed(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
+        for piece in (b"a", b"b", b"c"):
+            clock.pump([1.0] * 3)
+            wire.feed(piece)
+        clock.pump([1.0] * 3)
+    assert [200] * 3 == statuses(wire.take())
+
+
 def test_a_body_that_stops_gets_408() -> None:
     """An upload that makes no progress is given up, one that does is not."""
-    front, clock = make_front(body_timeout=10.0)
+    front, clock = make_front(body_timeout=10.0, min_body_rate=0)
     wire = Wire(front).feed(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n")
     for _ in range(20):
         clock.advance(9)

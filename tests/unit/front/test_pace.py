@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tracd_cluster.front.pace import SLOWEST, Pace, unsent
+from tracd_cluster.front.pace import Pace, body_deadline, unsent
 
 TIMEOUT = 10.0
+RATE = 500
 
 
 class Line:
@@ -67,31 +68,61 @@ def test_a_client_that_takes_some_has_more_time_again_and_again(line: Line) -> N
     pace = Pace()
     deadline = 100.0
     for _ in range(3):
-        found = pace.until(line.transport, deadline, deadline, TIMEOUT)
+        found = pace.until(line.transport, deadline, deadline, TIMEOUT, RATE)
         assert deadline + TIMEOUT == found
         deadline = found
-        line.take(int(SLOWEST * TIMEOUT) + 4096)
+        line.take(int(RATE * TIMEOUT) + 4096)
 
 
 @pytest.mark.parametrize("taken", [0, 4096])
 def test_one_that_takes_none_or_too_little_has_not(line: Line, taken: int) -> None:
     """A byte now and then must not hold a connection for ever."""
     pace = Pace()
-    deadline = pace.until(line.transport, 100.0, 100.0, TIMEOUT)
+    deadline = pace.until(line.transport, 100.0, 100.0, TIMEOUT, RATE)
     line.take(taken)
-    assert 0.0 == pace.until(line.transport, deadline, deadline, TIMEOUT)
+    assert 0.0 == pace.until(line.transport, deadline, deadline, TIMEOUT, RATE)
+
+
+@pytest.mark.parametrize(("taken", "found"), [(0, 0.0), (4096, 120.0)])
+def test_without_a_rate_a_little_is_enough(line: Line, taken: int, found: float) -> None:
+    """But not nothing."""
+    pace = Pace()
+    deadline = pace.until(line.transport, 100.0, 100.0, TIMEOUT, 0)
+    line.take(taken)
+    assert found == pace.until(line.transport, deadline, deadline, TIMEOUT, 0)
+
+
+@pytest.mark.parametrize(
+    ("received", "now", "deadline"),
+    [
+        (0, 100.0, 110.0),
+        (0, 105.0, 110.0),
+        (1000, 105.0, 112.0),
+        (1_000_000, 105.0, 115.0),
+        (5000, 119.9, 120.0),
+        (5001, 119.9, 120.002),
+    ],
+)
+def test_a_body_comes_at_a_rate_and_without_long_pauses(received: int, now: float, deadline: float) -> None:
+    """Whatever comes buys the time that it takes at the rate, from the end of the first pause on."""
+    assert deadline == pytest.approx(body_deadline(100.0, received, now, TIMEOUT, RATE))
+
+
+def test_without_a_rate_only_the_pauses_count() -> None:
+    """As it was."""
+    assert 1010.0 == body_deadline(100.0, 1, 1000.0, TIMEOUT, 0)
 
 
 def test_what_was_compared_before_something_was_written_does_not_count(line: Line) -> None:
     """The kernel has more now, though the client has taken much in between."""
     pace = Pace()
-    pace.until(line.transport, 100.0, 100.0, TIMEOUT)
-    assert 130.0 == pace.until(line.transport, 120.0, 120.0, TIMEOUT)
+    pace.until(line.transport, 100.0, 100.0, TIMEOUT, RATE)
+    assert 130.0 == pace.until(line.transport, 120.0, 120.0, TIMEOUT, RATE)
 
 
 def test_where_nothing_is_on_its_way_there_is_nothing_to_wait_for() -> None:
     """An empty kernel would have asked for more; one that does not tell is not believed."""
     line = Line()
-    assert 0.0 == Pace().until(line.transport, 100.0, 100.0, TIMEOUT)
-    assert 0.0 == Pace().until(object(), 100.0, 100.0, TIMEOUT)
+    assert 0.0 == Pace().until(line.transport, 100.0, 100.0, TIMEOUT, RATE)
+    assert 0.0 == Pace().until(object(), 100.0, 100.0, TIMEOUT, RATE)
     line.close()
