@@ -12,4 +12,5 @@ def test_every_fault_that_reaches_a_client_has_a_status() -> None:
     for cls in leaves:
         assert errors.status_of(cls("why")) in (502, 503, 504)
     assert 414 == errors.status_of(errors.ClientFault(414, "long"))
+    assert (403, "kind") == (errors.status_of(errors.SignInWanted("/login")), errors.SignInWanted.refused_for)
     assert 500 == errors.status_of(errors.TracdClusterError("bug"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracd_cluster.errors import ClientFault
+from tracd_cluster.errors import ClientFault, SignInWanted
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.pages import ErrorPages, of_ourselves
 from tracd_cluster.front.record import Record
@@ -42,3 +42,11 @@ def test_an_error_is_told_and_noted() -> None:
     assert b"\r\nX-Request-ID: 7-1\r\n" in out
     assert out.endswith(b"\r\n\r\n"), "HEAD has no body"
     assert (401, "front") == (record.status, record.by)
+
+
+def test_who_is_to_sign_in_is_told_where() -> None:
+    """In the operator's own look as well: the link is part of the advice."""
+    record = Record(0.0, "", Head(b"GET", "1.1", b"/", [(b"Host", b"x")]), b"7-1")
+    out = ErrorPages("<b>$phrase</b>: $advice").told(SignInWanted("/login?referer=/a%26b"), record, DATE, b"")
+    assert out.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    assert out.endswith(b'<b>Please sign in</b>: <a href="/login?referer=/a%26b">Sign in</a> to see it.')

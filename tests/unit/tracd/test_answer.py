@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracd_cluster.tracd.answer import FAILED_TRAILER, PIECE, Answer, Application, LaneBroken, head_of
-from tracd_cluster.tracd.wsgi import ASKED_BY, STRANGER, Environ, FileWrapper, LaneClosed
+from tracd_cluster.tracd.wsgi import ASKED_BY, NOT_SIGNED_IN, STRANGER, Environ, FileWrapper, LaneClosed
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -485,6 +485,22 @@ def test_any_answer_frames_right(
             assert method == "HEAD" or body == complete
     else:
         assert got == 500 or body == b""
+
+
+def test_the_application_says_that_somebody_has_not_signed_in() -> None:
+    """In the environment: what it says in a field of ours is dropped."""
+    for known in (True, False):
+        sent: list[bytes] = []
+
+        def application(environ: Environ, start_response: Any, known: bool = known) -> list[bytes]:
+            if known:
+                environ[NOT_SIGNED_IN] = True
+            start_response("403 Forbidden", [("tracd-cluster-sign-in", "1")])
+            return [b"x"]
+
+        Answer(sent.append).run(application, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda: None)
+        assert (b"\r\nTracd-Cluster-Sign-In: 1\r\n" in b"".join(sent)) is known
+        assert b"tracd-cluster-sign-in" not in b"".join(sent)
 
 
 def test_the_application_says_that_its_answer_is_for_any_stranger() -> None:
