@@ -55,6 +55,12 @@ backend workers
 """One request at a time for each tracd, which is what it does best, and all others in HAProxy's line."""
 
 
+class OursLimited(Ours):
+    """Ours with the limits that it has by itself."""
+
+    limits = ()
+
+
 class NginxLimited(NginxTracd):
     """nginx with what its manual says against one who asks too much, for each address."""
 
@@ -83,7 +89,7 @@ class HaproxyTracd(NginxTracd):
         self.run("haproxy", "-db", "-f", str(path))
 
 
-KINDS: tuple[type[Peer], ...] = (Ours, NginxLimited, HaproxyTracd)
+KINDS: tuple[type[Peer], ...] = (OursLimited, NginxLimited, HaproxyTracd)
 
 
 @dataclass(frozen=True)

@@ -239,12 +239,13 @@ class Ours(Peer):
     about = "this package"
     more: Sequence[str] = ()
     """Options beyond what all servers are asked for."""
+    limits: Sequence[str] = ("--client-requests", "0", "--client-rate", "0", "--client-connections", "0")
+    """What a client may have: anything, for in most parts all clients have one address."""
 
     def launch(self) -> None:
         twistd = [str(BIN / "twistd"), "--nodaemon", "--pidfile="]
         options = ["--workers", str(self.count), "-b", "127.0.0.1", "-p", str(self.port)]
-        # All clients of most parts have one address.
-        options += ["--client-requests", "0", "--client-rate", "0", "--client-connections", "0", *self.more]
+        options += [*self.limits, *self.more]
         if self.application:
             options += ["--application", self.application]
         self.run(*twistd, "tracd-cluster", *options, *self.options, "-s", str(self.environment))
