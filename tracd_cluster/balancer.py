@@ -5,8 +5,8 @@ front claims a lane for a request and the lane gives itself back; the supervisor
 
 Ownership and lifetime. A lane is in exactly one of three places: in ``_idle`` (free), claimed by one request (it
 is in ``_lanes`` but not in ``_idle``), or withdrawn (in neither). A request is in ``_line`` or it is not: it
-enters by ``claim`` and leaves by being given a lane, by ``leave``, or by being refused (``expire``, ``refuse_all``,
-or by somebody who comes before it when the line is full), each of which happens once.
+enters by ``claim`` and leaves by being given a lane, by ``leave``, or by being refused (``expire``, ``refuse_all``, or
+by somebody who comes before it when the line is full), each of which happens once.
 
 Note [Slow share]. Slow requests of strangers and robots (traffic/place.py) hold a part of the lanes at the most: with
 every lane in such a request, a person would wait for the quickest of them. Those beyond it wait though a lane is idle,
@@ -18,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from tracd_cluster.errors import LineFull, LineTimeout, NobodyServing, TracdClusterError, WorkerFault
+from tracd_cluster.errors import LineFull, LineTimeout, NobodyServing, TooBusy, TracdClusterError, WorkerFault
 from tracd_cluster.settings.traffic import TrafficSettings
 from tracd_cluster.traffic.line import Line
 from tracd_cluster.traffic.place import Level, Place
+from tracd_cluster.traffic.shedding import OPEN, Shedding, rank_of
 
 if TYPE_CHECKING:
     from tracd_cluster.upstream.lane import Body, Exchange, Head, Origin
@@ -105,7 +106,7 @@ class Balancer:
     (traffic/line.py).
 
     ``limit`` is the number of places in the line. ``drained`` is called with each withdrawn lane as it becomes free.
-    ``clock`` tells the time at which a request gets in line; one that stands still will do where nobody asks.
+    ``clock`` tells the time at which a request gets in line; one that stands still will do where nobody waits.
     """
 
     def __init__(
@@ -130,6 +131,8 @@ class Balancer:
         self._lanes: set[Lane] = set()
         self._idle: Idle = idle if idle is not None else []
         self._line: Line[Waiting] = Line(traffic.shares)
+        self.shedding = Shedding(traffic.queue_target)
+        """Who does not wait at the moment."""
         self._slow: set[Lane] = set()
         """The lanes that slow requests hold."""
         self._most_slow = 1
@@ -143,6 +146,8 @@ class Balancer:
         """Go by these settings from now on."""
         self._traffic = traffic
         self._line.take_shares(traffic.shares)
+        if traffic.queue_target != self.shedding.target:
+            self.shedding.take(traffic.queue_target)
         self._count_slow()
 
     # -- the front's side
@@ -150,12 +155,15 @@ class Balancer:
     def claim(self, request: Waiting) -> Lane | None:
         """Give a free lane to ``request``, or put it in line and give None.
 
-        Raises LineFull when no place is left, NobodyServing while there is no worker to wait for.
+        Raises LineFull when no place is left, TooBusy for a class that does not wait at the moment, and NobodyServing
+        while there is no worker to wait for.
         """
         if self._idle and (not request.place.slow or len(self._slow) < self._most_slow):
             return self._take_idle(request) if request.place.slow else self._idle.pop()
         if self.nobody is not None and not self._lanes:
             raise self.nobody
+        if self.shedding.floor < OPEN and rank_of(request.place) >= self.shedding.floor:
+            raise TooBusy(f"{request.place.level.word} do not wait at the moment")
         if self._line.size >= self.limit:
             self._make_room(request.place.level)
         self._line.add(request, self.clock())
@@ -214,10 +222,15 @@ class Balancer:
         self._use_idle()
 
     def expire(self, now: float) -> None:
-        """Refuse those who have waited past their deadline."""
+        """Refuse those who have waited past their deadline, and those who are not to wait any more at all."""
         for request in [request for request in self._line if request.queue_deadline <= now]:
             if self._line.leave(request):
                 request.line_failed(LineTimeout("no worker became free in time"))
+        if not self._lanes:
+            self.shedding.open()  # while there is no worker at all, as at the start, to wait for one is not in vain
+        elif (self._line.size or self.shedding.floor < OPEN) and self.shedding.look(self._line.waits(now), now):
+            for request in self._line.take_out(self.shedding.floor):
+                request.line_failed(TooBusy(f"{request.place.level.word} do not wait any more"))
 
     # -- the supervisor's side
 

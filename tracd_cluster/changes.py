@@ -84,6 +84,7 @@ LIVE = {
     "static.largest": "largest static file",
     "static.max_age": "static-max-age",
     "traffic.shares": "shares",
+    "traffic.queue_target": "queue-target",
     "traffic.slow_share": "slow-share",
     "kinds.policies": "kind",
     "kinds.robots": "no-robots",

@@ -90,6 +90,12 @@ class LineFull(LineFault):
     refused_for = "line_full"
 
 
+class TooBusy(LineFault):
+    """Requests of this class do not wait at the moment."""
+
+    refused_for = "class"
+
+
 class LineTimeout(LineFault):
     """The request waited longer than allowed."""
 
@@ -108,6 +114,7 @@ STATUS: dict[type[TracdClusterError], int] = {
     AnswerTimeout: 504,
     LineFull: 503,
     LineTimeout: 503,
+    TooBusy: 503,
     NobodyServing: 503,
 }
 

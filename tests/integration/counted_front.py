@@ -102,7 +102,7 @@ def main() -> None:
     static = len(sys.argv) > 3 and Path(sys.argv[3]).is_file()
     if len(sys.argv) > 3 and not static:
         settings = FrontSettings(endpoints=(), secure_endpoints=where, tls=TlsSettings(demo=sys.argv[3], hsts=1))
-    balancer = Balancer(1000)
+    balancer = Balancer(1000, clock=reactor.seconds)
     front = Front(settings, 30.0, balancer, reactor)
     front.strangers = Strangers(CacheSettings(), balancer, reactor.seconds)
     front.learned = Learned(load=Loader(partial(deferToThreadPool, reactor, reactor.getThreadPool())))

@@ -1,4 +1,4 @@
-"""People come first, against real Trac: who has signed in overtakes strangers who wait, until he signs out."""
+"""People come first, against real Trac: they overtake strangers who wait, and these are refused for their sake."""
 
 from __future__ import annotations
 
@@ -46,15 +46,25 @@ LOGOUT_TOKEN = re.compile(r'<form[^>]*id="logout".*?__FORM_TOKEN[^>]*value="(\w+
 class Site:
     """A service with one worker, which can be held up."""
 
-    def __init__(self, env: Path, folder: Path, start: StartCluster) -> None:
+    def __init__(self, env: Path, folder: Path, start: StartCluster, *options: str) -> None:
         (env / "plugins" / "turnstile.py").write_text(PLUGIN)
         self.env = env
         users = htpasswd(folder / "users.htpasswd", {"admin": PASSWORD})
         socket = folder / "admin.sock"
         self.cluster: ClusterProcess = start(
-            "--workers", "1", "--basic-auth", f"*,{users},harbour", "--admin", f"unix:{socket}", "-s", str(env)
+            "--workers",
+            "1",
+            "--basic-auth",
+            f"*,{users},harbour",
+            "--admin",
+            f"unix:{socket}",
+            "-s",
+            str(env),
+            *options,
         )
         self.operator = Visitor(socket)
+        self.statuses: list[tuple[str, int]] = []
+        """What each who came was told, in the order of the answers."""
         self._numbers = itertools.count()
 
     def get(self, name: str, **fields: str) -> str:
@@ -64,7 +74,7 @@ class Site:
             # Each time another address: strangers are given pages that are kept.
             connection.request("GET", f"/turnstile/{name}?{next(self._numbers)}", headers=headers)
             answer = connection.getresponse()
-            assert 200 == answer.status, name
+            self.statuses.append((name, answer.status))
             return answer.read().decode()
 
     @contextmanager
@@ -75,7 +85,7 @@ class Site:
         came: list[str] = []
         self._threads: list[threading.Thread] = []
         try:
-            self._begin("closed", Cookie="trac_session=0123456789abcdef01234567")
+            self.begin("closed", Cookie="trac_session=0123456789abcdef01234567")
             wait_until(lambda: self.operator.status()["busy"] == 1, 20, "somebody at the turnstile")
             yield came
         finally:
@@ -87,10 +97,11 @@ class Site:
     def wait(self, name: str, **fields: str) -> None:
         """Come, and wait in line."""
         before = self.operator.status()["line"]["waiting"]
-        self._begin(name, **fields)
+        self.begin(name, **fields)
         wait_until(lambda: self.operator.status()["line"]["waiting"] == before + 1, 20, f"{name} in line")
 
-    def _begin(self, name: str, **fields: str) -> None:
+    def begin(self, name: str, **fields: str) -> None:
+        """Come, and wait or not."""
         self._threads.append(threading.Thread(target=self.get, args=(name,), kwargs=fields))
         self._threads[-1].start()
 
@@ -110,6 +121,7 @@ def test_each_class_has_its_place_in_line(site: Site) -> None:
             site.wait(f"stranger{number}", User_Agent=f"Firefox {number}")
         for number in range(3):
             site.wait(f"visitor{number}", Cookie="trac_session=0123456789abcdef01234567")
+    assert {200} == {status for _, status in site.statuses}
     assert ["visitor0", "stranger0", "robot0"] == came[:3]
     assert {"visitor1", "visitor2", "stranger1"} == set(came[3:6])
     assert ["stranger2", "robot1", "robot2"] == came[6:]
@@ -142,3 +154,29 @@ def test_who_has_signed_in_overtakes_strangers_until_he_signs_out(site: Site) ->
         came = order()
         assert [f"visitor{number}" for number in range(4)] == came[:4], "they came first, and all are alike"
         assert "anonymous" == site.get("sees", Cookie=cookie)
+
+
+def test_strangers_are_refused_at_once_while_they_wait_too_long_and_people_are_not(
+    env: Path, tmp_path: Path, start_cluster: StartCluster
+) -> None:
+    """The worker is held up all the while, so nobody who is answered has had it."""
+    site = Site(env, tmp_path, start_cluster, "--queue-target", "0.4")
+    with requests.Session() as person:
+        person.trust_env = False
+        person.get(f"{site.cluster.url}/login", auth=("admin", PASSWORD), timeout=30)
+        cookie = f"trac_auth={person.cookies['trac_auth']}"
+    assert "admin" == site.get("sees", Cookie=cookie)
+    with site.closed() as came:
+        for number in range(3):
+            site.wait(f"admin{number}", Cookie=cookie)
+        for number in range(3):
+            site.begin(f"early{number}")
+        wait_until(lambda: {f"early{n}" for n in range(3)} == {n for n, _ in site.statuses[1:]}, 20, "refusals")
+        for number in range(20):
+            assert "Busy" in site.get(f"late{number}")
+        site.wait("admin3", Cookie=cookie)
+        assert {503} == {status for _, status in site.statuses[1:]}
+        assert 23 == site.operator.metric('tracd_cluster_refused_requests_total{reason="class"}')
+    assert [f"admin{number}" for number in range(4)] == came
+    assert {200} == {status for name, status in site.statuses if "admin" in name}
+    wait_until(lambda: "anonymous" == site.get("again"), 30, "strangers let in again")

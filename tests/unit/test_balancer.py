@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tracd_cluster.balancer import Balancer
-from tracd_cluster.errors import LineFull, NobodyServing, TracdClusterError
+from tracd_cluster.errors import LineFull, NobodyServing, TooBusy, TracdClusterError
 from tracd_cluster.settings.traffic import TrafficSettings
 from tracd_cluster.traffic.place import PEOPLE, QUICK, ROBOTS, SLOW, STRANGERS, VISITORS, Level, Place
 
@@ -221,13 +221,55 @@ def test_in_a_full_line_the_last_of_those_behind_makes_room() -> None:
     assert 2 == balancer.waiting
 
 
+def test_who_waits_too_long_for_too_long_is_refused_and_those_who_come_then() -> None:
+    """The lowest class, at once, unless a lane is free; people wait."""
+    now = 100.0
+    balancer = Balancer(10, clock=lambda: now, traffic=TrafficSettings(queue_target=1.0))
+    first = Request(1000.0)
+    balancer.claim(first)
+    for _ in range(100):
+        now += 0.25
+        balancer.expire(now)
+    assert first.error is None, "while there is no worker at all everybody waits"
+    [lane] = lanes_for(balancer, 1)
+    assert first.lane is lane
+    waiting = [Request(1000.0, place) for place in (ROBOTS, STRANGERS, PEOPLE)]
+    for request in waiting:
+        balancer.claim(request)
+    robot, stranger, person = waiting
+    while stranger.error is None:
+        assert now < 140.0
+        now += 0.25
+        balancer.expire(now)
+    assert isinstance(robot.error, TooBusy)
+    assert isinstance(stranger.error, TooBusy)
+    assert person.error is None
+    with pytest.raises(TooBusy, match="strangers do not wait at the moment"):
+        balancer.claim(Request())
+    assert balancer.claim(Request(place=VISITORS)) is None
+    again = Request()
+    assert balancer.claim_first(again) is None, "it has had a lane already"
+    for _ in range(3):
+        balancer.release(lane)
+    assert person.lane is lane
+    assert again.lane is lane
+    balancer.release(lane)
+    assert lane is balancer.claim(Request()), "it is free"
+    while balancer.shedding.closed:
+        assert now < 200.0
+        now += 0.25
+        balancer.expire(now)
+    assert balancer.claim(Request()) is None
+    balancer.check_invariants()
+
+
 class Machine(RuleBasedStateMachine):
     """Anything in any order: the promises of the module hold."""
 
     def __init__(self) -> None:
         super().__init__()
         self.drained: list[Any] = []
-        self.balancer = Balancer(3, self.drained.append)
+        self.balancer = Balancer(3, self.drained.append, clock=lambda: self.now)
         self.claimed: list[Any] = []
         self.known: list[Any] = []
         self.requests: list[Request] = []
@@ -246,7 +288,7 @@ class Machine(RuleBasedStateMachine):
         try:
             claim = self.balancer.claim_first if first else self.balancer.claim
             request.lane = claim(request)
-        except (LineFull, NobodyServing) as error:
+        except (LineFull, NobodyServing, TooBusy) as error:
             request.error = error
         self.requests.append(request)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
+from tracd_cluster.configuration import values
 from tracd_cluster.configuration.option import Option
 from tracd_cluster.settings.traffic import TrafficSettings
 
@@ -61,9 +62,14 @@ TRAFFIC: tuple[Option, ...] = (
         help="part of the workers that slow requests of strangers and robots may hold", write=str,
         shown=str(TRAFFIC_DEFAULTS.slow_share),
     ),
+    Option(
+        names=("--queue-target",), group="traffic", read=values.delay, metavar="SECONDS",
+        default=TRAFFIC_DEFAULTS.queue_target, shown=f"{TRAFFIC_DEFAULTS.queue_target:g}",
+        help="where waits stay longer, the lowest class gets 503 at once; 0 for never",
+    ),
 )  # fmt: skip
 
 
-def traffic_settings(values: dict[str, Any]) -> TrafficSettings:
+def traffic_settings(given: dict[str, Any]) -> TrafficSettings:
     """Make the settings of the values of all options, by their keys."""
-    return TrafficSettings(shares=values["shares"], slow_share=values["slow_share"])
+    return TrafficSettings(shares=given["shares"], queue_target=given["queue_target"], slow_share=given["slow_share"])

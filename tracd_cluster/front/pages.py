@@ -10,6 +10,7 @@ from tracd_cluster.errors import (
     AnswerTimeout,
     ClientFault,
     SignInWanted,
+    TooBusy,
     TracdClusterError,
     WorkerFault,
     WorkerLost,
@@ -51,6 +52,13 @@ _ADVICE = {
 }
 """What a person can do next."""
 
+BUSY = b"""\
+<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>503 Busy</title>
+<h1>Busy</h1><p>Too many ask at once. Reload this page in a few seconds. Whoever has signed in comes first.
+"""
+"""For those who do not wait at the moment: there are many, and they come again."""
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -83,6 +91,7 @@ class ErrorPages:
             lines=error.lines if isinstance(error, ClientFault) else b"",
             no_body=record.head is not None and record.head.method == b"HEAD",
             request_id=record.request_id,
+            whole=BUSY if isinstance(error, TooBusy) else b"",
         )
 
     def page(
@@ -97,14 +106,16 @@ class ErrorPages:
         request_id: bytes = b"",
         phrase: str = "",
         advice: str = "",
+        whole: bytes = b"",
     ) -> bytes:
         """Make one.
 
         ``connection`` is a whole Connection line or empty, ``lines`` are more whole lines; ``no_body`` leaves the body
-        out (HEAD). ``phrase`` and ``advice``, which is HTML, take the place of what is usual for the status.
+        out (HEAD). ``phrase`` and ``advice``, which is HTML, take the place of what is usual for the status, and
+        ``whole`` that of all the page.
         """
         known = HTTPStatus(status).phrase
-        body = self._page.substitute(
+        body = whole or self._page.substitute(
             status=status,
             phrase=phrase or known,
             reason=escape(reason),

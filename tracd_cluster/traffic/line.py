@@ -140,6 +140,20 @@ class Line(Generic[W]):
         """Tell how many of a class wait."""
         return len(self._quick[level]) + len(self._slow[level])
 
+    def waits(self, now: float) -> list[float]:
+        """Tell how long the first of each rank has waited (shedding.py); 0 where there is none."""
+        queues = (*self._quick, *self._slow[Level.STRANGERS :])
+        return [now - next(iter(queue.values()))[1] if queue else 0.0 for queue in queues]
+
+    def take_out(self, floor: int) -> list[W]:
+        """Take out all of this rank and below, and give them."""
+        queues = (*self._quick, *self._slow[Level.STRANGERS :])[floor:]
+        found = [waiting for queue in queues for waiting in queue]
+        for queue in queues:
+            queue.clear()
+        self.size -= len(found)
+        return found
+
     def may_go(self, slow: bool) -> bool:
         """Tell whether anybody could take a lane; ``slow`` says whether slow ones could."""
         return any(self._quick) or (slow and any(self._slow))

@@ -47,7 +47,7 @@ def test_abbreviations_mean_what_they_mean_to_tracd(full: str) -> None:
 
 def test_our_own_may_be_abbreviated_too() -> None:
     """What is short for none of tracd's is left to the parser."""
-    words = list(expand(["--thr", "3", "--queue-t", "1"]))
+    words = list(expand(["--thr", "3", "--queue-ti", "1"]))
     options = make_parser("tracd-cluster", "1").parse_intermixed_args(words)
     assert (3, 1.0) == (options.threads, options.queue_timeout)
 

@@ -30,6 +30,8 @@ def test_values() -> None:
     for text in ("1/4", "0.25", "25%"):
         assert Fraction(1, 4) == load(["--slow-share", text, "."]).traffic.slow_share
     assert 1 == load(["--slow-share", "100%", "."]).traffic.slow_share
+    assert 0.5 == load(["--queue-target", "0.5", "."]).traffic.queue_target
+    assert 0 == load(["--queue-target", "0", "."]).traffic.queue_target
 
 
 def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
@@ -56,6 +58,7 @@ def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
         ("--slow-share", "1/0", "is not a part"),
         ("--slow-share", "1e-999999", "is not a part"),
         ("--slow-share", "half", "is not a part"),
+        ("--queue-target", "-1", "'-1' is not a number of seconds above 0"),
     ],
 )
 def test_what_is_wrong_is_named(option: str, value: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:

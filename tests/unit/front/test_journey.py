@@ -378,3 +378,31 @@ def test_a_login_at_the_front_says_nothing_of_a_cookie() -> None:
     journey = wire.connection._current
     assert journey is not None
     assert VISITORS == journey.place
+
+
+def test_who_does_not_wait_at_the_moment_gets_a_small_page_at_once() -> None:
+    """While people do, and nobody's page of the operator's own makes it larger."""
+    front, clock = make_front(queue_timeout=60.0, error_page="<html>$reason" + "x" * 5000)
+    lane = FakeLane(front)
+    front.balancer.add(lane)
+    Wire(front).feed(GET)
+    waiting = Wire(front).feed(GET)
+    while not waiting.sent:
+        assert clock.seconds() < 1_000_050
+        clock.advance(0.25)
+        front.sweep()
+    head = GET.replace(b"GET", b"HEAD")
+    wires = (waiting, Wire(front).feed(GET), Wire(front).feed(head))
+    answers = [wire.take() for wire in wires]
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 5\r\n" in answer
+        assert len(answer) < 650
+    assert not any(wire.over for wire in wires)
+    assert answers[-1].endswith(b"\r\n\r\n")
+    assert {"class": 3} == dict(front.refused)
+    person = Wire(front).feed(POST.replace(b"Host: x", b"Host: x\r\nCookie: trac_session=1"))
+    assert b"" == person.take()
+    lane.say(OK)
+    lane.say(OK)
+    assert [200] == statuses(person.take())

@@ -176,7 +176,7 @@ def make_front(**settings: Any) -> tuple[Front, Clock]:
     values = {"queue": 10, "queue_timeout": 5.0, **settings}
     clock = Clock()
     clock.advance(1_000_000)
-    balancer = Balancer(values["queue"])
+    balancer = Balancer(values["queue"], clock=clock.seconds)
     front = Front(FrontSettings(**values), 30.0, balancer, clock)
     front.id_prefix = b"7"
     return front, clock

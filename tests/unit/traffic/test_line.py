@@ -229,3 +229,13 @@ def test_a_class_alone_is_not_held_up(level: Level) -> None:
     """Whatever its share."""
     line, all_ = make(*[QUICK[level]] * 50)
     assert all_ == go(line, 50)
+
+
+def test_how_long_the_first_of_each_rank_has_waited_and_all_of_it_taken_out() -> None:
+    """Who is refused at once is found by both."""
+    line, all_ = make(VISITORS, STRANGERS, STRANGERS, SLOW_STRANGERS, SLOW_ROBOTS)
+    assert [0.0, 10.0, 9.0, 0.0, 7.0, 6.0] == line.waits(10.0)
+    assert all_[3:] == line.take_out(3)
+    assert all_[1:3] == line.take_out(2)
+    assert [0.0, 10.0, 0.0, 0.0, 0.0, 0.0] == line.waits(10.0)
+    assert 1 == line.size
