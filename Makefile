@@ -28,7 +28,7 @@ help:
 	@echo "make docs         make docs/options.md anew from the table of options"
 	@echo "make clean-root   do what README.md and docs/systemd.md say in a fresh Debian (CLEAN_ROOT=FOLDER keeps it there)"
 	@echo "make drill        change, kill and replace everything under load, at length (DRILL_ROUNDS=3 DRILL_GENERATIONS=200)"
-	@echo "make bench        measure against tracd, nginx + tracd and gunicorn (BENCH=--quick for two minutes)"
+	@echo "make bench        measure against tracd, nginx + tracd and gunicorn (BENCH=--quick for a few minutes)"
 	@echo "make clean        remove what all of this has made"
 
 demo: $(VENV)/sample

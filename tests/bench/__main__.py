@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--seconds", type=float, default=5.0, help="of one measurement (default: %(default)g)")
     result.add_argument("--only", action="append", choices=PARTS, help="one part; repeatable (default: all)")
     result.add_argument("--peers", help="names of servers, separated by commas (default: all)")
-    result.add_argument("--quick", action="store_true", help="about two minutes: figures to look at, not to quote")
+    result.add_argument("--quick", action="store_true", help="a few minutes: figures to look at, not to quote")
     result.add_argument("--report", type=Path, metavar="JSON", help="only print the tables of an earlier run")
     return result
 
@@ -50,7 +50,7 @@ class Bench:
         self.reps = 1 if options.quick else options.reps
         self.seconds = 2.0 if options.quick else options.seconds
         self.kills, self.losses, self.starts = (5, 2, 2) if options.quick else (20, 5, 5)
-        self.passing = 6.0 if options.quick else 600.0
+        self.passing, self.turns = (5.0, 2) if options.quick else (600.0, 9)
         self.patience = 10.0 if options.quick else 60.0
         self.parts: tuple[str, ...] = tuple(options.only or PARTS)
         self.names = [name.strip() for name in options.peers.split(",")] if options.peers else None
@@ -191,7 +191,7 @@ class Bench:
                     f"strangers got {sample.strangers}"
                 )
         say("silent connections")
-        self.run.silence = silent.silence(self.large, folder, self.workers, self.seconds, 3 * self.reps)
+        self.run.silence = silent.silence(self.large, folder, self.workers, self.seconds, self.turns)
         say("one page")
         self.run.floods = [silent.flood(self.large, folder, self.workers, self.seconds) for _ in range(self.reps)]
         say(f"ever other addresses, {self.passing:g} s")

@@ -40,7 +40,7 @@ def crowds(silence: list[SilentSample], floods: list[Flood], passing: list[Passi
         )
     lines += [
         f"{flood.requests:,} requests of {silent.FLOODERS} clients for one page in {show(flood.seconds)} s: "
-        f"{flood.renderings} renderings in {flood.periods} periods of the cache."
+        f"{flood.renderings} renderings in {flood.periods} periods of the cache at the most."
         for flood in floods
     ]
     lines += [
