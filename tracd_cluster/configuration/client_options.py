@@ -14,7 +14,7 @@ CLIENTS: tuple[Option, ...] = (
     Option(
         names=("--max-connections",), group="limits", read=values.positive, metavar="N",
         default=DEFAULTS.max_connections, shown=f"{DEFAULTS.max_connections}",
-        help="connections of all clients together; then idle ones make room",
+        help="connections of all clients together; then silent ones make room",
     ),
     Option(
         names=("--client-connections",), group="limits", read=values.places, metavar="N",

@@ -86,6 +86,11 @@ class Connection(Protocol):
         """Tell that nothing of a request is there."""
         return self._current is None and self._reader.between and not self._closing
 
+    @property
+    def quiet(self) -> bool:
+        """Tell that no request is there, but perhaps the beginning of one."""
+        return self._current is None and not self._closing
+
     # -- the transport's side
 
     def connectionMade(self) -> None:  # noqa: N802
@@ -316,17 +321,15 @@ class Connection(Protocol):
     def _half_close(self) -> None:
         self.transport.unregisterProducer()
         self.transport.resumeProducing()
-        half_close = getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)
-        half_close()
+        getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)()
 
     def _hang_up(self) -> None:
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
-    def close_if_idle(self) -> None:
-        """Close a connection on which nothing is under way."""
-        if self.idle:
-            self._close(unread=False)
+    def close(self) -> None:
+        """Close a connection that is idle, or at least quiet."""
+        self._close(unread=False)
 
     def timed_out(self) -> None:
         """Act on a deadline that has passed."""

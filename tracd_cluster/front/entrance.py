@@ -1,8 +1,9 @@
 """Which connections are accepted: so many in all, and of one client.
 
 It is decided before anything is made for a connection, and who is refused hears nothing: what would be said costs as
-much as what it is to spare. In all there may be as many as there is room for; when all places are taken, those on
-which nothing has happened for the longest time make room.
+much as what it is to spare. In all there may be as many as there is room for; when all places are taken, those that
+have been silent for the longest time make room. So whoever holds many connections, and asks for nothing or never comes
+to the end of it, keeps nobody out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ QUIET = 60.0
 """Seconds between two lines of the log about connections that are refused."""
 
 LOOK_AGAIN = 0.25
-"""Seconds between two looks for connections that are idle: each looks at all there are."""
+"""Seconds between two looks for connections that are quiet: each looks at all there are."""
 FOUND = 64
 """The most that such a look finds."""
 
@@ -34,11 +35,11 @@ class Guest(Protocol):
     deadline: float
 
     @property
-    def idle(self) -> bool:
-        """Tell that nothing of a request is there."""
+    def quiet(self) -> bool:
+        """Tell that no request is there, but perhaps the beginning of one."""
 
-    def close_if_idle(self) -> None:
-        """Close it, if nothing is under way on it."""
+    def close(self) -> None:
+        """Close it."""
 
 
 class Entrance:
@@ -61,7 +62,7 @@ class Entrance:
         self.refused = refused
         self._guests = guests
         self._exempt = exempt
-        self._idle: list[Guest] = []
+        self._quiet: list[Guest] = []
         self._look_at = 0.0
         self._untold = 0
         self._quiet_until = 0.0
@@ -98,15 +99,15 @@ class Entrance:
         self.crowd.leave(name)
 
     def _make_room(self, now: float) -> bool:
-        """Close the connection that has been idle for the longest time, if there is one."""
-        if not self._idle and not self._look_at - LOOK_AGAIN <= now < self._look_at:
+        """Close the quiet connection whose time is up first, if there is one."""
+        if not self._quiet and not self._look_at - LOOK_AGAIN <= now < self._look_at:
             self._look_at = now + LOOK_AGAIN
-            idle = (guest for guest in self._guests if guest.idle)
-            self._idle = nsmallest(FOUND, idle, key=lambda guest: guest.deadline)[::-1]
-        while self._idle:
-            guest = self._idle.pop()
-            if guest.idle:
-                guest.close_if_idle()
+            quiet = (guest for guest in self._guests if guest.quiet)
+            self._quiet = nsmallest(FOUND, quiet, key=lambda guest: guest.deadline)[::-1]
+        while self._quiet:
+            guest = self._quiet.pop()
+            if guest.quiet:
+                guest.close()
                 return True
         return False
 
@@ -123,5 +124,5 @@ class Entrance:
             count=f"{count} connection{'s' * (count > 1)}",
             why=f"{address}, or its network, has too many (--client-connections {settings.client_connections})"
             if address
-            else f"{self.most} are open and none of them is idle (--max-connections {settings.max_connections})",
+            else f"{self.most} are open and busy (--max-connections {settings.max_connections})",
         )

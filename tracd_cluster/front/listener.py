@@ -329,7 +329,8 @@ class Front(service.Service):
             return
         if now >= self._idle_deadline:
             for connection in list(self.connections):
-                connection.close_if_idle()
+                if connection.idle:
+                    connection.close()
         if now >= self._drain_deadline and self.connections:
             log.warn("{count} connections were cut at the drain deadline", count=len(self.connections))
             for connection in list(self.connections):

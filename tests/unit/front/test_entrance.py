@@ -1,9 +1,10 @@
-"""The entrance: so many connections in all and of one client, and idle ones make room."""
+"""The entrance: so many connections in all and of one client, and quiet ones make room."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
@@ -11,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import provider
 
 from tests.unit.front.wire import Wire, make_front
+from tracd_cluster.errors import NobodyServing
 from tracd_cluster.front.encrypted import EncryptedFactory
 from tracd_cluster.front.entrance import Entrance, Guest
 from tracd_cluster.front.factory import ClientFactory
@@ -20,17 +22,17 @@ from tracd_cluster.settings.clients import ClientSettings
 
 
 class FakeGuest:
-    """A connection that says whether it is idle."""
+    """A connection that says whether it is quiet."""
 
-    def __init__(self, deadline: float, idle: bool = True) -> None:
+    def __init__(self, deadline: float, quiet: bool = True) -> None:
         self.deadline = deadline
-        self.idle = idle
+        self.quiet = quiet
         self.guests: set[Guest] = set()
 
-    def close_if_idle(self) -> None:
-        if self.idle:
+    def close(self) -> None:
+        if self.quiet:
             self.guests.discard(self)
-            self.idle = False
+            self.quiet = False
 
 
 def peer(host: str) -> IPv4Address:
@@ -58,10 +60,12 @@ def test_so_many_of_one_client() -> None:
     entrance.crowd.check_invariants()
 
 
-def test_the_longest_idle_makes_room() -> None:
+def test_the_longest_quiet_makes_room() -> None:
     """One for each that comes, and nobody who is busy."""
     guests: set[Guest] = set()
-    found = [FakeGuest(deadline, idle) for deadline, idle in ((30.0, True), (10.0, True), (5.0, False), (20.0, True))]
+    found = [
+        FakeGuest(deadline, quiet) for deadline, quiet in ((30.0, True), (10.0, True), (5.0, False), (20.0, True))
+    ]
     for each in found:
         each.guests = guests
         guests.add(each)
@@ -69,7 +73,7 @@ def test_the_longest_idle_makes_room() -> None:
     assert "192.0.2.1" == entrance.let_in(peer("192.0.2.1"), 0.0)
     assert {30.0, 5.0, 20.0} == {each.deadline for each in guests}
     guests.add(FakeGuest(90.0, False))
-    found[3].idle = False  # it has asked for something since it was found to be idle
+    found[3].quiet = False  # it has asked for something since it was found to be quiet
     assert "192.0.2.1" == entrance.let_in(peer("192.0.2.1"), 0.0)
     assert {5.0, 20.0, 90.0} == {each.deadline for each in guests}
     guests.add(FakeGuest(91.0, False))
@@ -122,7 +126,7 @@ def test_the_log_says_so_once_in_a_while() -> None:
     globalLogPublisher.removeObserver(observe)
     assert [1, 60, 60, 9] == [int(line.split()[1]) for line in told]
     assert "192.0.2.1, or its network, has too many (--client-connections 1)" in told[0]
-    assert "0 are open and none of them is idle (--max-connections 7)" in told[3]
+    assert "0 are open and busy (--max-connections 7)" in told[3]
 
 
 def with_entrance(**settings: Any) -> Front:
@@ -157,9 +161,14 @@ def test_an_encrypted_connection_that_is_too_many_is_none() -> None:
     assert factory.buildProtocol(peer("192.0.2.1")) is None
 
 
-def test_idle_connections_of_a_real_front_make_room() -> None:
-    """One that waits for its next request does, one whose request is under way does not."""
+@pytest.mark.parametrize("begun", [b"", b"GET /a HTTP/1.1\r\nHo", b"HEAD /-/nothing HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_quiet_connections_of_a_real_front_make_room(begun: bytes) -> None:
+    """One that waits for a request does, and one whose request does not come to its end; one that is busy does not."""
     front = with_entrance(max_connections=2)
-    idle, busy = Wire(front), Wire(front).feed(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    busy = Wire(front).feed(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+    quiet = Wire(front)
+    if begun:
+        front.balancer.refuse_all(NobodyServing("none"))
+        quiet.feed(begun)
     assert ClientFactory(front, b"http").buildProtocol(peer("192.0.2.1")) is not None
-    assert (True, False) == (idle.closed, busy.over)
+    assert (True, False) == (quiet.closed, busy.over)
