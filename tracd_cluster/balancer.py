@@ -287,6 +287,10 @@ class Balancer:
         """How many requests are in line."""
         return self._line.size
 
+    def waiting_of(self, level: Level) -> int:
+        """How many of a class are in line."""
+        return self._line.waiting(level)
+
     def waited(self, now: float) -> float:
         """Tell how long the first of those has waited who would go if a lane were free; 0 if there is none."""
         since = self._line.since(slow=len(self._slow) < self._most_slow)

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "tracd": {"settings", "codings"},
     "passwd": {"errors", "auth"},
     "operating": {"errors", "settings", "configuration", "balancer", "front", "workers"},
-    "admin": {"errors", "settings", "balancer", "front", "operating", "workers"},
+    "admin": {"errors", "settings", "balancer", "front", "operating", "traffic", "workers"},
     "check": {"errors", "settings", "admin", "auth", "balancer", "front", "privileges", "servers"},
     "privileges": {"errors"},
     "cluster": {

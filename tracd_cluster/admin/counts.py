@@ -11,6 +11,10 @@ from typing import Protocol
 
 from tracd_cluster.admin.histogram import REQUEST_BOUNDS, Histogram
 from tracd_cluster.admin.kinds import KINDS, kind_of
+from tracd_cluster.traffic.place import Level, Place
+
+REFUSED = (429, 503)
+"""The statuses of those who wanted a worker and got none."""
 
 
 class Head(Protocol):
@@ -37,6 +41,10 @@ class Ended(Protocol):
 
     @property
     def user(self) -> bytes: ...
+
+    @property
+    def place(self) -> Place | None:
+        """Where it stood in line; None if it needed no worker."""
 
     @property
     def status(self) -> int: ...
@@ -69,6 +77,10 @@ class Counts:
         self.line = Histogram(REQUEST_BOUNDS)
         """Time in line of those that got a worker."""
         self.worker = {kind: Histogram(REQUEST_BOUNDS) for kind in KINDS}
+        self.line_of = [Histogram(REQUEST_BOUNDS) for _ in Level]
+        """The same for each class."""
+        self.refused_of = [0 for _ in Level]
+        """How many of each class were refused a worker."""
         self.sent = 0
         self.received = 0
 
@@ -82,11 +94,18 @@ class Counts:
         if ended.worker:
             # As Histogram.observe, without the calls.
             seconds, histogram = ended.line_seconds, self.line
-            histogram.counts[bisect_left(REQUEST_BOUNDS, seconds)] += 1
+            slot = bisect_left(REQUEST_BOUNDS, seconds)
+            histogram.counts[slot] += 1
             histogram.total += seconds
+            if ended.place is not None:
+                histogram = self.line_of[ended.place.level]
+                histogram.counts[slot] += 1
+                histogram.total += seconds
             seconds, histogram = ended.worker_seconds or ended.total_seconds - seconds, self.worker[kind]
             histogram.counts[bisect_left(REQUEST_BOUNDS, seconds)] += 1
             histogram.total += seconds
+        elif ended.place is not None and ended.status in REFUSED:
+            self.refused_of[ended.place.level] += 1
 
     def by_status(self) -> dict[str, int]:
         """Give how many there were of each class of status."""

@@ -22,6 +22,8 @@ from tracd_cluster.admin.memory import Memory
 from tracd_cluster.balancer import Balancer
 from tracd_cluster.front.listener import Front
 from tracd_cluster.operating.elsewhere import Elsewhere
+from tracd_cluster.traffic.place import Level
+from tracd_cluster.traffic.shedding import RANKS
 from tracd_cluster.workers.supervisor import Supervisor
 from tracd_cluster.workers.worker import Life
 
@@ -80,6 +82,7 @@ class ServiceCollector(Collector):
         for kind, histogram in counts.worker.items():
             worker.add_metric([kind], histogram.cumulative(), histogram.total)
         yield worker
+        yield from self._classes()
         refused = dict.fromkeys(REFUSALS, 0) | self._service.front.refused
         yield _counted(
             "refused_requests", "Requests that were refused before a worker saw them, by reason.", ("reason",),
@@ -89,6 +92,22 @@ class ServiceCollector(Collector):
         yield _told("learned_slow_seconds", "Median time of a route that was found to be slow.", ("route",), learned)
         yield _counted("sent_bytes", "Bytes of answers that were sent to clients.", (), {(): counts.sent})
         yield _counted("received_bytes", "Bytes of request bodies that came.", (), {(): counts.received})
+
+    def _classes(self) -> Iterator[Metric]:
+        counts, balancer = self._counts, self._service.balancer
+        line = HistogramMetricFamily(
+            f"{PREFIX}class_line_seconds", "Time that requests waited for their worker, by class.", labels=["class"]
+        )
+        for level in Level:
+            histogram = counts.line_of[level]
+            line.add_metric([level.word], histogram.cumulative(), histogram.total)
+        yield line
+        refused = {(level.word,): counts.refused_of[level] for level in Level}
+        yield _counted("class_refused_requests", "Requests that were refused a worker, by class.", ("class",), refused)
+        waiting = {(level.word,): balancer.waiting_of(level) for level in Level}
+        yield _told("class_waiting", "Requests in the waiting line, by class.", ("class",), waiting)
+        closed = {(name,): float(name in balancer.shedding.closed) for name in RANKS}
+        yield _told("class_closed", "Whether a class is refused instead of waiting.", ("class",), closed)
 
     def _front(self) -> Iterator[Metric]:
         front = self._service.front

@@ -12,6 +12,7 @@ from tracd_cluster.admin.memory import Memory
 from tracd_cluster.admin.metrics import Watched
 from tracd_cluster.admin.slow import SlowRequests
 from tracd_cluster.operating.commands import Commands
+from tracd_cluster.traffic.place import Level
 from tracd_cluster.workers.supervisor import Supervisor
 
 
@@ -42,6 +43,7 @@ class Overview:
             "here": isinstance(pool, Supervisor),
             "busy": len(asked),
             "line": {"waiting": balancer.waiting, "waited": balancer.waited(now), "limit": balancer.limit},
+            "classes": self._classes(),
             "requests": self._counts.by_status(),
             "refused": dict(service.front.refused),
             "refused_connections": {reason: n for reason, n in service.front.refused_connections.items() if n},
@@ -57,6 +59,23 @@ class Overview:
             "learned": [asdict(slow) for slow in service.front.policies.learned()],
             "certificates": self._certificates(),
         }
+
+    def _classes(self) -> list[dict[str, object]]:
+        counts, balancer = self._counts, self._service.balancer
+        found: list[dict[str, object]] = []
+        for level in Level:
+            line = counts.line_of[level]
+            served = sum(line.counts)
+            found.append({
+                "class": level.word,
+                "waiting": balancer.waiting_of(level),
+                "closed": level.word in balancer.shedding.closed,
+                "slow_closed": f"slow {level.word}" in balancer.shedding.closed,
+                "served": served,
+                "refused": counts.refused_of[level],
+                "seconds": line.total / served if served else 0.0,
+            })  # fmt: skip
+        return found
 
     def _certificates(self) -> list[dict[str, object]]:
         contexts = self._service.front.contexts

@@ -150,7 +150,7 @@ class Journey(Answering):
         balancer = self._front.balancer
         if not again:
             self.since = self._front.clock()
-            self.place = self._front.places.of(self.head, self._admission.user, self._front.now)
+            self.record.place = self.place = self._front.places.of(self.head, self._admission.user, self._front.now)
         try:
             if not again and not self.place.known and self._front.door is not None:
                 self._slot = self._front.door.enter(self._admission.origin.address, self.head, self.since)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from tracd_cluster.front.head import Head
+from tracd_cluster.traffic.place import Place
 
 LEFT = 499
 """The status of a request whose client went before there was an answer, as nginx has it; nobody ever gets it."""
@@ -22,8 +23,8 @@ class Record:
     """
 
     __slots__ = (
-        "address", "arrived", "by", "ended", "generation", "head", "line_seconds", "received", "request_id", "sent",
-        "status", "total_seconds", "user", "whole", "worker", "worker_seconds",
+        "address", "arrived", "by", "ended", "generation", "head", "line_seconds", "place", "received", "request_id",
+        "sent", "status", "total_seconds", "user", "whole", "worker", "worker_seconds",
     )  # fmt: skip
 
     def __init__(self, arrived: float, address: str, head: Head | None, request_id: bytes = b"") -> None:
@@ -34,6 +35,8 @@ class Record:
         self.request_id = request_id
         self.user = b""
         """Percent-encoded."""
+        self.place: Place | None = None
+        """Where it stood in line; None if it needed no worker."""
         self.status = 0
         self.by = "front"
         self.worker = ""

@@ -54,6 +54,7 @@ def as_json(record: Record) -> str:
         "total_seconds": round(record.total_seconds, 6),
         "by": record.by,
         "worker": record.worker or None,
+        "class": record.place.level.word if record.place is not None else None,
         "generation": record.generation or None,
         "id": record.request_id.decode("ascii"),
         "whole": record.whole,

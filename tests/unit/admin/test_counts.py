@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.unit.admin.ended import ended
 from tracd_cluster.admin.counts import Counts
 from tracd_cluster.front.record import LEFT, Record
+from tracd_cluster.traffic.place import PEOPLE, STRANGERS
 
 
 def test_each_is_counted_once() -> None:
@@ -48,3 +49,18 @@ def test_what_was_no_request() -> None:
     record.status = 400
     counts.tell(record)
     assert 1 == counts.requests["other", 4]
+
+
+def test_each_class_is_counted_by_itself() -> None:
+    """Who was served and how long he stood in line, and who wanted a worker and got none."""
+    counts = Counts()
+    counts.tell(ended(place=PEOPLE, line_seconds=0.02))
+    counts.tell(ended(place=STRANGERS, line_seconds=2.0))
+    counts.tell(ended(place=STRANGERS, worker="", status=503))
+    counts.tell(ended(place=STRANGERS, worker="", status=429))
+    counts.tell(ended(place=STRANGERS, worker="", by="cache"))
+    counts.tell(ended(place=STRANGERS, status=503))
+    counts.tell(ended(worker="", status=503))
+    assert [1, 0, 2, 0] == [sum(line.counts) for line in counts.line_of]
+    assert [0.02, 0.0, 2.0, 0.0] == [line.total for line in counts.line_of]
+    assert [0, 0, 2, 0] == counts.refused_of

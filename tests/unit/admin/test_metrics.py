@@ -11,8 +11,9 @@ from tests.unit.admin.ended import ended
 from tests.unit.admin.service import Servers, Service, slow_route
 from tests.unit.workers.pool import Request
 from tracd_cluster.admin.metrics import Metrics, ServiceCollector
-from tracd_cluster.errors import LineFull, TooMany
+from tracd_cluster.errors import LineFull, TooBusy, TooMany
 from tracd_cluster.operating.elsewhere import Elsewhere
+from tracd_cluster.traffic.place import PEOPLE, ROBOTS
 
 AGREED = set(re.findall(r"(?m)^\| `(tracd_cluster_\w+)`", (ROOT / "docs" / "metrics.md").read_text()))
 """What dashboards and alerts are made of."""
@@ -75,9 +76,29 @@ def test_requests_are_as_they_were_counted() -> None:
     assert 2 <= found['tracd_cluster_learned_slow_seconds{route="/gantt"}'] <= 3
 
 
+def test_classes() -> None:
+    """Who waits, who was served or refused, and who is refused at the moment."""
+    service = Service()
+    for _ in range(3):
+        service.balancer.claim(Request())
+    service.counts.tell(ended(place=PEOPLE, line_seconds=0.02))
+    service.counts.tell(ended(place=ROBOTS, worker="", status=503))
+    service.balancer.shedding.floor = 3
+    found = samples(service)
+    assert (0, 1) == tuple(found[f'tracd_cluster_class_waiting{{class="{name}"}}'] for name in ("people", "strangers"))
+    assert (1, 0.02) == tuple(
+        found[f'tracd_cluster_class_line_seconds_{what}{{class="people"}}'] for what in ("count", "sum")
+    )
+    refused = 'tracd_cluster_class_refused_requests_total{class="%s"}'
+    assert (0, 1) == (found[refused % "strangers"], found[refused % "robots"])
+    closed = {name.split('"')[1] for name, value in found.items() if "class_closed" in name and value}
+    assert {"robots", "slow strangers", "slow robots"} == closed
+
+
 def test_a_refusal_is_counted_under_its_reason() -> None:
     """Errors say themselves as what they count."""
     assert "line_full" == LineFull("full").refused_for
+    assert "class" == TooBusy("busy").refused_for
     assert {"at_once", "rate"} == {TooMany(at_once, 1.0).refused_for for at_once in (True, False)}
 
 

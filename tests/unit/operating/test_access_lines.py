@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tracd_cluster.front.head import Head
 from tracd_cluster.front.record import Record
 from tracd_cluster.operating.access_lines import as_json, combined
+from tracd_cluster.traffic.place import ROBOTS
 
 LINE = re.compile(
     r'(\S+) - (\S+) \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "([^"]*)" (\d{3}) (\d+) "([^"]*)" "([^"]*)" '
@@ -54,6 +55,14 @@ def test_json_says_the_same() -> None:
     assert ("2023-11-14T22:13:20.250Z", "in\u00e9s", "/wiki?a=b", "x", 3) == (
         found["time"], found["user"], found["target"], found["host"], found["generation"],
     )  # fmt: skip
+
+
+def test_json_names_the_class_of_what_needed_a_worker() -> None:
+    """A file from memory is of none."""
+    made = record()
+    assert json.loads(as_json(made))["class"] is None
+    made.place = ROBOTS
+    assert "robots" == json.loads(as_json(made))["class"]
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))

@@ -178,6 +178,17 @@ function showSlow(seen) {
   ], "None so far.");
 }
 
+function closed(one) {
+  return one.closed ? "refused at the moment" : one.slow_closed ? "slow ones are refused at the moment" : "";
+}
+
+function showClasses(seen) {
+  rows("class-rows", seen.classes, (one) => one.class, (one) => [
+    wide([[one.class, "name"], [closed(one), "bad"]]),
+    number(one.waiting), number(one.served), duration(one.seconds), number(one.refused),
+  ], "");
+}
+
 function showPages(seen) {
   const named = {};
   for (const [kind, policy] of Object.entries(seen.policies)) if (kind !== "learned") (named[policy] ||= []).push(kind);
@@ -289,6 +300,7 @@ function show(seen) {
   showWorkers(seen);
   showServers(seen);
   showSlow(seen);
+  showClasses(seen);
   showPages(seen);
   showCrashes(seen);
   showNumbers(seen);
