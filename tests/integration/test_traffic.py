@@ -177,6 +177,9 @@ def test_strangers_are_refused_at_once_while_they_wait_too_long_and_people_are_n
         site.wait("admin3", Cookie=cookie)
         assert {503} == {status for _, status in site.statuses[1:]}
         assert 23 == site.operator.metric('tracd_cluster_refused_requests_total{reason="class"}')
+        assert 23 == site.operator.metric('tracd_cluster_class_refused_requests_total{class="strangers"}')
+        assert 1 == site.operator.metric('tracd_cluster_class_closed{class="strangers"}')
+        assert 4 == site.operator.metric('tracd_cluster_class_waiting{class="people"}')
     assert [f"admin{number}" for number in range(4)] == came
     assert {200} == {status for name, status in site.statuses if "admin" in name}
     wait_until(lambda: "anonymous" == site.get("again"), 30, "strangers let in again")

@@ -112,6 +112,7 @@ def test_it_shows_who_is_at_what(shown: Shown) -> None:
         wait_until(lambda: re.search(r"[1-5]\.\d s, ", shown.text("#worker-rows")), 5, "a time that goes on")
         shown.wait_for("#glance", "1 at work")
     shown.wait_for("#slow-rows", "GET /sleep", USER, "left")
+    shown.wait_for("#class-rows", "people", "visitors", "strangers", "robots")
     assert [] == shown.browser.driver.find_elements(By.CSS_SELECTOR, "main i")
 
 
