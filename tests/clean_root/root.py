@@ -55,6 +55,7 @@ def make(folder: Path) -> None:
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         raise CommandFailed(done.stdout[-2000:])
+    folder.chmod(0o755)  # a temporary folder is its maker's alone, and this one is everybody's /
 
 
 class Root:
