@@ -33,7 +33,7 @@ BEGINNING = 32
 """Clients that begin at the same time: nobody is to be refused for want of patience."""
 KERNEL = 4096
 """What the kernel is to keep for a reader; it makes a little more of it."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds that a crowd may take to get ready, or to end."""
 
 
@@ -42,6 +42,8 @@ class Plan:
     """How many read what, and how many send what; the bytes of an upload that are sent at once, and in all."""
 
     readers: dict[str, int] = field(default_factory=dict)
+    cookie: str = "Cookie: slow=1\r\n"
+    """What makes a reader somebody, for whom pages are made; empty for strangers, who share them."""
     upload_path: str = "/newticket"
     uploaders: int = 0
     begin: int = 0
@@ -108,9 +110,9 @@ class Client:
 class Reader(Client):
     """Takes an answer in sips."""
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, plan: Plan, path: str) -> None:
         super().__init__(port)
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: slow=1\r\n\r\n".encode())
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{plan.cookie}\r\n".encode())
 
 
 class Uploader(Client):
@@ -153,7 +155,7 @@ def run(port: int, plan: Plan) -> dict[str, Any]:
     """Be the crowd, until told to hurry; give how many came through, and what went wrong with how many."""
     make: list[Callable[[], Client]] = [partial(Uploader, port, plan)] * plan.uploaders
     for path, count in plan.readers.items():
-        make += [partial(Reader, port, path)] * count
+        make += [partial(Reader, port, plan, path)] * count
     clients = _begin(make)
     wrong = _wrong(clients, begun=True)
     print(json.dumps(wrong) if wrong else "ready", flush=True)  # noqa: T201

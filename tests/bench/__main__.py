@@ -15,7 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import downloads, life, logins, overload, silent, static, tls, workloads
+from tests.bench import downloads, life, logins, overload, silent, slow, static, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -23,7 +23,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "static", "overload")
+PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "slow", "static", "overload")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -88,6 +88,10 @@ class Bench:
             self.run.downloads, self.run.beside = downloads.measure(
                 self.small, FOLDER / "run", self.workers, max(5, self.reps)
             )
+
+        if "slow" in self.parts:
+            say("slow")
+            self.run.slow = slow.measure(self.large, FOLDER / "run", self.workers, self.reps)
 
         if "static" in self.parts:
             say("static")
@@ -261,7 +265,8 @@ def main() -> int:
         return 130
     finally:
         run = bench.run
-        if any((run.samples, run.starts, run.fronts, run.logins, run.tls, run.downloads, run.hits, run.overload)):
+        pages = (run.samples, run.starts, run.fronts, run.logins, run.tls)
+        if any((*pages, run.downloads, run.slow, run.hits, run.overload)):
             save(bench.run)
     print(markdown(bench.run))
     return 0

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any
 
-from tests.bench import downloads, static, tls
+from tests.bench import downloads, slow, static, tls
 from tests.bench.client import Load
 from tests.bench.downloads import Beside, Download
 from tests.bench.ideal import Ideal
@@ -18,6 +18,7 @@ from tests.bench.overload import OverloadSample
 from tests.bench.overload_report import crowds, overload_table
 from tests.bench.peers import FRONTS, PAGES, Gunicorn, NginxTracd, Ours
 from tests.bench.silent import Flood, Passing, SilentSample
+from tests.bench.slow import Slow
 from tests.bench.static import Hits, Views
 from tests.bench.tables import middle, show, table, times
 from tests.bench.tls import TlsSample
@@ -44,6 +45,7 @@ class Run:
     tls: list[TlsSample] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
     beside: list[Beside] = field(default_factory=list)
+    slow: list[Slow] = field(default_factory=list)
     hits: list[Hits] = field(default_factory=list)
     views: list[Views] = field(default_factory=list)
     overload: list[OverloadSample] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Run:
         run.tls = [TlsSample(**each) for each in found.get("tls", [])]
         run.downloads = [Download(**each) for each in found.get("downloads", [])]
         run.beside = [Beside(**each) for each in found.get("beside", [])]
+        run.slow = [Slow(**each) for each in found.get("slow", [])]
         run.hits = [Hits(**each) for each in found.get("hits", [])]
         run.views = [Views(**each) for each in found.get("views", [])]
         run.overload = [OverloadSample.from_json(each) for each in found.get("overload", [])]
@@ -208,6 +211,19 @@ def downloads_table(run: Run) -> str:
     return table(["100 MB", "MB/s", "nginx", "ratio", "another's ms alone", *beside], rows)
 
 
+def slow_table(run: Run) -> str:
+    """Say what a page waits for beside slow clients, and what each of them takes."""
+    rows = []
+    for case in dict.fromkeys(each.case for each in run.slow):
+        found = [each for each in run.slow if each.case == case]
+        cells = [[each.idle_p50 for each in found], [each.idle_p99 for each in found]]
+        cells += [[each.p50 for each in found], [each.p99 for each in found]]
+        memory = middle(each.memory for each in found)
+        rows.append([case, *(show(middle(values)) for values in cells), times(slow.ratio(found)), show(memory)])
+    heads = ["slow clients", "a page alone, ms: p50", "p99", "beside them: p50", "p99", "ratio", "KiB of the front"]
+    return table(heads, rows)
+
+
 def hits_table(run: Run) -> str:
     """Compare a style sheet from memory with others' from disk."""
     rows = []
@@ -282,6 +298,8 @@ def markdown(run: Run) -> str:
         parts += [hits_table(run), views_table(run)]
     if run.downloads:
         parts.append(downloads_table(run))
+    if run.slow:
+        parts.append(slow_table(run))
     if run.overload:
         parts.append(overload_table(run.overload))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in summary(run))]) + "\n"

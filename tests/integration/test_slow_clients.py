@@ -41,7 +41,9 @@ def test_slow_readers_and_uploaders_hold_no_worker(env: Path, start_cluster: Sta
         [admin, env, "attachment", "add", "wiki:WikiStart", heavy], check=True, capture_output=True, timeout=60
     )
     control = str(folder / "ctl")
-    cluster = start_cluster("--workers", "2", "--control", control, "--queue-timeout", "100", "-s", str(env))
+    anybody = ("--client-requests", "0", "--client-rate", "0", "--client-connections", "0")  # all have one address
+    options = ("--workers", "2", "--control", control, "--queue-timeout", "100", *anybody)
+    cluster = start_cluster(*options, "-s", str(env))
 
     def report() -> dict[str, Any]:
         found: dict[str, Any] = json.loads(ctl("--json", "--control", control, "status").stdout)["report"]

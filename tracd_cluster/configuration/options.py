@@ -144,7 +144,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         names=("--spool-limit",), group="limits", read=values.size, metavar="SIZE", default=FRONT.spool_limit,
-        help="disk for all request bodies of more than 64K together; more get 503", shown="4G",
+        help="disk for all request bodies of more than 48K together; more get 503", shown="4G",
     ),
     seconds("--head-timeout", FRONT.head_timeout, "longest time for the head of a request to arrive"),
     seconds("--body-timeout", FRONT.body_timeout, "longest pause in a body, either way"),

@@ -68,8 +68,8 @@ class FrontSettings:
     header_limit: int = 100
     """Header fields of one request, as Apache's ``LimitRequestFields``."""
     max_body: int = 1 << 30
-    body_memory: int = 64 * 1024
-    """A larger body goes to a temporary file."""
+    body_memory: int = 48 * 1024
+    """A larger body goes to a temporary file; with all else, a client takes 64 KiB at the most."""
     spool_limit: int = 4 << 30
     """Bytes of all bodies in files together."""
     answer_memory: int = 1 << 20
