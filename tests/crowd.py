@@ -226,7 +226,9 @@ class Crowd:
 
     def __enter__(self) -> Crowd:
         line = self._line()
-        assert line == "ready", f"the crowd did not get ready: {line}"
+        if line != "ready":
+            self.__exit__(None, None, None)
+            raise AssertionError(f"the crowd did not get ready: {line}")
         return self
 
     def __exit__(

@@ -50,12 +50,14 @@ class Outcome:
 def check(
     *arguments: object,
     before: str = "ulimit -n 4096",
+    most: str = "1000",
     twistd: tuple[str, ...] = (TWISTD,),
     user: int | None = None,
     **variables: str,
 ) -> Outcome:
-    """Run a check as ``user``; ``before`` is what a shell does first."""
-    command = shlex.join([*twistd, "tracd-cluster", "--check", *map(str, arguments)])
+    """Run a check as ``user``; ``before`` is what a shell does first, ``most`` the number of clients."""
+    words = ["--check", "--max-connections", most, *map(str, arguments)]
+    command = shlex.join([*twistd, "tracd-cluster", *words])
     done = subprocess.run(
         ["bash", "-c", f"{before}; exec {command}"],
         env={**FROM_TREE, **variables}, capture_output=True, text=True, timeout=60, check=False, cwd="/", user=user,

@@ -42,6 +42,7 @@ def test_pages_go_on_beside_the_silent(start_cluster: StartCluster, env: Path, t
         crowd.kill()
     assert [] == tally.failures
     assert tally.good > 0
-    wait_until(lambda: sockets(cluster) <= before, 20, "the end of what the crowd has left")
+    # Some are the front's own: the second worker's, or of a file that it keeps in memory.
+    wait_until(lambda: sockets(cluster) < before + SLOW // 10, 20, "the end of what the crowd has left")
     assert 200 == cluster.get(WIKI).status
     assert "Traceback" not in cluster.log
