@@ -42,7 +42,7 @@ def test_slow_readers_and_uploaders_hold_no_worker(env: Path, start_cluster: Sta
     )
     control = str(folder / "ctl")
     anybody = ("--client-requests", "0", "--client-rate", "0", "--client-connections", "0")  # all have one address
-    options = ("--workers", "2", "--control", control, "--queue-timeout", "100", *anybody)
+    options = ("--workers", "2", "--control", control, "--queue-timeout", "100", "--queue-target", "0", *anybody)
     cluster = start_cluster(*options, "-s", str(env))
 
     def report() -> dict[str, Any]:
