@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import statistics
 import time
 from pathlib import Path
@@ -110,24 +109,41 @@ def test_a_command_that_does_not_start_is_told(start_cluster: StartCluster, word
     assert "no-such-program: No such file or directory" in cluster.log or "exited with status 3" in cluster.log
 
 
-def test_a_kept_connection_to_tracd_is_used_again_and_quick(env: Path, start_cluster: StartCluster) -> None:
-    """All files come over one connection, none of them 40 ms late for want of an acknowledgement."""
+def test_a_kept_connection_to_tracd_is_used_again(env: Path, start_cluster: StartCluster) -> None:
+    """All files come over one connection."""
     cluster = start_cluster("-s", "--workers", "1", *command(env))
     (port,) = tracds(cluster)
-    times: list[float] = []
     ends: set[int] = set()
     connection = http.client.HTTPConnection("127.0.0.1", cluster.port, timeout=30)
-    connection.connect()
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # A busy machine is slow now and then; the kernel's timer would be late every time.
-    while len(times) < 30 or (min(times) > 0.035 and len(times) < 500):
-        start = time.perf_counter()
+    for _ in range(30):
         connection.request("GET", CSS)
         assert connection.getresponse().read()
-        times.append(time.perf_counter() - start)
-        if len(times) <= 30:
-            found = psutil.Process(cluster.front_pid).net_connections("tcp")
-            ends |= {end.laddr.port for end in found if end.status == "ESTABLISHED" and end.raddr.port == port}
+        found = psutil.Process(cluster.front_pid).net_connections("tcp")
+        ends |= {end.laddr.port for end in found if end.status == "ESTABLISHED" and end.raddr.port == port}
     connection.close()
     assert 1 == len(ends)
-    assert min(times) < 0.035, f"median {statistics.median(times):.3f} s"
+
+
+def test_a_body_sent_behind_its_head_is_not_late(tmp_path: Path, start_cluster: StartCluster) -> None:
+    """A server that holds a body back until the head is acknowledged, as tracd does, waits no 40 ms for that."""
+    script = tmp_path / "server.py"
+    script.write_text(
+        "import sys, http.server as h\n"
+        "class H(h.BaseHTTPRequestHandler):\n"
+        "    protocol_version = 'HTTP/1.1'\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200); self.send_header('Content-Length', '5'); self.end_headers()\n"
+        "        self.wfile.write(b'body\\n')\n"
+        "h.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), H).serve_forever()\n"
+    )
+    cluster = start_cluster("--workers", "1", "--worker-command", f"python3 {script} {{host}} {{port}}")
+    times: list[float] = []
+    connection = http.client.HTTPConnection("127.0.0.1", cluster.port, timeout=30)
+    # The kernel acknowledges a connection's first packets at once by itself, and a busy machine is slow now and then.
+    while len(times) < 60 or (statistics.median(times[30:]) > 0.03 and len(times) < 1000):
+        start = time.perf_counter()
+        connection.request("GET", "/")
+        assert b"body\n" == connection.getresponse().read()
+        times.append(time.perf_counter() - start)
+    connection.close()
+    assert statistics.median(times[30:]) < 0.03
