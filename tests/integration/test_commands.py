@@ -74,12 +74,13 @@ def test_nothing_outlives_a_front_that_was_killed(env: Path, start_cluster: Star
 
 
 def test_a_stop_leaves_nothing(env: Path, start_cluster: StartCluster) -> None:
-    """SIGTERM ends the whole group of each command, and answers what was accepted first."""
+    """SIGTERM ends the whole group of each command at once, and answers what was accepted first."""
     cluster = start_cluster("-s", "--workers", "2", *command(env, "-r"))
     load = Load(cluster.port).readers(8, *PAGES)
     wait_until(lambda: load.tally.good > 10, 30, "some load")
     cluster.stop()
     assert [] == load.wait().failures
+    assert "did not end within" not in cluster.log
 
 
 def test_a_command_that_hangs_is_replaced(tmp_path: Path, start_cluster: StartCluster) -> None:

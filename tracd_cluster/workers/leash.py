@@ -9,6 +9,7 @@ megabyte where Python is ten. Nothing of Twisted or of ours is imported here, to
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 PIPE = 3
@@ -29,6 +30,9 @@ def main() -> None:
         title = f"tracd-cluster: ends process group {group} with the front"
         os.execv("/bin/sh", [title, "-c", WAIT.format(group=group)])  # noqa: S606
     os.close(PIPE)
+    # A front that starts holds signals to end back, and Python ignores a broken pipe: neither is for the command.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # In a virtual environment that nobody has activated, tracd stands beside our own Python.
     os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), os.path.dirname(sys.executable)))
     try:
