@@ -14,6 +14,8 @@ from time import monotonic, perf_counter, process_time
 
 LUA = Path(__file__).with_name("wrk.lua")
 TIMEOUT = 30.0
+COOKIE = "trac_session=0123456789abcdef01234567"
+"""What a browser that has been here before sends: each page is made for it, not for all strangers together."""
 _PAUSE = Event()
 
 
@@ -21,7 +23,7 @@ def status(port: int, path: str, timeout: float = TIMEOUT) -> int:
     """Get a page and give the status; 0 if there was no proper answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Cookie": COOKIE})
         answer = connection.getresponse()
         answer.read()
         return answer.status
@@ -49,7 +51,7 @@ class Load:
         return self.requests / self.seconds
 
 
-def wrk(port: int, path: str, connections: int, seconds: float, scheme: str = "http", cookie: str = "") -> Load:
+def wrk(port: int, path: str, connections: int, seconds: float, scheme: str = "http", cookie: str = COOKIE) -> Load:
     """Load one path with wrk, one thread; it wants whole seconds."""
     seconds = max(1, round(seconds))
     argv = [
@@ -130,7 +132,7 @@ class ClosedLoop:
     def _one(self, connection: http.client.HTTPConnection, path: str) -> None:
         begin = monotonic()
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Cookie": COOKIE})
             answer = connection.getresponse()
             answer.read()
             wrong = "" if answer.status == 200 else f"status {answer.status}"

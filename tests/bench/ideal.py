@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic, perf_counter, process_time
 from typing import Any
 
+from tests.bench import client
 from tests.bench.workloads import Sample, Workload, busy
 from tests.processes import ROOT
 
@@ -114,6 +115,7 @@ def page_maker(constant: dict[str, Any]) -> Callable[[str], None]:
             "SERVER_PORT": "80",
             "REMOTE_ADDR": "127.0.0.1",
             "HTTP_HOST": "localhost",
+            "HTTP_COOKIE": client.COOKIE,
             "wsgi.input": io.BytesIO(),
         }
         answer = dispatch_request({**constant, **request}, start_response)

@@ -20,9 +20,6 @@ from tests.bench.peers import Ours
 from tests.bench.workloads import WIKI, forget_visitors
 
 SLOW, IDLE = 2000, 5000
-PERSON = "reader=1"
-"""A cookie that makes wrk's clients somebody: every page is made for them, and not for all strangers together."""
-
 FLOODERS = 64
 PERIOD = 2.0
 """Seconds that a page is kept for strangers, the default of ``--cache``."""
@@ -121,7 +118,7 @@ def silence(environment: Path, folder: Path, workers: int, seconds: float, turns
 
 
 def _pages(peer: Ours, seconds: float) -> client.Load:
-    return client.wrk(peer.port, WIKI, peer.count, seconds, cookie=PERSON)
+    return client.wrk(peer.port, WIKI, peer.count, seconds)
 
 
 def _memory(peer: Ours) -> float:
@@ -136,7 +133,7 @@ def flood(environment: Path, folder: Path, workers: int, seconds: float) -> Floo
     try:
         peer.start()
         peer.wait_until_serving(WIKI)
-        load = client.wrk(peer.port, path, FLOODERS, seconds)
+        load = client.wrk(peer.port, path, FLOODERS, seconds, cookie="")
     finally:
         peer.stop()
     with peer.log.open() as lines:

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 
+from tests.bench import client
 from tests.bench.peers import BIN, Ours
 from tests.bench.workloads import WIKI, pss
 from tests.crowd import Crowd, Plan
@@ -99,7 +100,7 @@ def probe(port: int) -> list[float]:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         for _ in range(PROBES):
             begin = perf_counter()
-            connection.request("GET", WIKI, headers={"Cookie": "somebody=1"})
+            connection.request("GET", WIKI, headers={"Cookie": client.COOKIE})
             answer = connection.getresponse()
             answer.read()
             if answer.status != 200:

@@ -35,7 +35,7 @@ SERVERS = ("nginx", "Apache", "Caddy")
 
 _LUA = Path(__file__).with_name("views.lua")
 _ASSET = re.compile(r'(?:href|src)="(/chrome/[^"]+)"')
-_BROWSER = ("-H", "Accept-Encoding: gzip, deflate, br", "-H", "Cookie: trac_session=0123456789abcdef01234567")
+_BROWSER = ("-H", "Accept-Encoding: gzip, deflate, br", "-H", f"Cookie: {client.COOKIE}")
 
 _NGINX = """\
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1; {user}

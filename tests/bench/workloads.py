@@ -33,12 +33,13 @@ class Workload:
     clients: int = 2
     in_mean: bool = False
     """Part of the geometric mean over Trac's pages."""
+    cookie: str = client.COOKIE
 
     def run(self, port: int, workers: int, seconds: float) -> client.Load:
         """Put the load on a server."""
         if self.name == MIXED:
             return client.mixed(port, self.clients * workers, self.path, HEAVY, seconds)
-        return client.wrk(port, self.path, self.clients * workers, seconds)
+        return client.wrk(port, self.path, self.clients * workers, seconds, cookie=self.cookie)
 
 
 MIXED = "mixed"
@@ -49,6 +50,7 @@ WORKLOADS = (
     Workload("report", "/report/1", in_mean=True),
     Workload("browser", "/browser/tidewatch/forecast.py", in_mean=True),
     Workload(MIXED, WIKI, clients=3),
+    Workload("wiki, to strangers", WIKI, clients=8, cookie=""),
     Workload("css", "/chrome/common/css/trac.css", clients=8),
 )
 
