@@ -55,9 +55,15 @@ def hang_in_c(environ: dict[str, Any], start_response: StartResponse) -> Iterabl
 
 
 def sleep(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """Wait for something else, as long as the query says."""
+    """Take as long as the query says, where time is what is tested; ``wait`` is for who only has to be under way."""
     time.sleep(float(environ["QUERY_STRING"].partition("&")[0]))
     return hello(environ, start_response)
+
+
+def wait(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Wait until somebody has the FIFO that the query names open for writing (gate.py)."""
+    with open(environ["QUERY_STRING"].partition("&")[0], "rb"):
+        return hello(environ, start_response)
 
 
 def leak(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -119,6 +125,7 @@ DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
     "hang": hang,
     "hang-in-c": hang_in_c,
     "sleep": sleep,
+    "wait": wait,
     "leak": leak,
     "raise": raise_,
     "halfway": fail_halfway,

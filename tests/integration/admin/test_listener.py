@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.integration.conftest import StartCluster
 from tests.integration.daemon import Daemon, running
 from tests.integration.deploy.test_monitoring import documented
 from tests.integration.foreign import Teller
+from tests.integration.gate import Gate
 from tests.processes import free_port, wait_until
 
 APPLICATION = ("--application", "tests.integration.apps:misbehaving")
@@ -234,36 +236,54 @@ def _served(visitor: Visitor) -> bool:
 def test_a_slow_request_and_the_line(watched: Watched) -> None:
     """Who is at what, who waits, and afterwards how long it took; of the query nothing, there may be secrets in it."""
     began = watched.operator.metric('tracd_cluster_worker_seconds_count{kind="page"}')
-    clients = [threading.Thread(target=watched.daemon.get, args=("/sleep?0.7&token=secret",)) for _ in range(3)]
-    for client in clients:
-        client.start()
-    wait_until(lambda: watched.operator.status()["line"]["waiting"] == 1, 10, "one in line")
+    with Gate() as gate:
+        target = f"{gate.target}&token=secret"
+        clients = [threading.Thread(target=watched.daemon.get, args=(target,)) for _ in range(3)]
+        for client in clients:
+            client.start()
+        wait_until(lambda: watched.operator.status()["line"]["waiting"] == 1, 10, "one in line")
+        waits = monotonic()
+        wait_until(lambda: shortest(watched.operator.status()) > 0.7, 10, "slow requests")
+        status = watched.operator.status()
+        assert 2 == status["busy"] == watched.operator.metric("tracd_cluster_workers_busy")
+        assert 1 == watched.operator.metric("tracd_cluster_waiting")
+        assert {("GET", "/wait")} == {(one["method"], one["path"]) for w in status["workers"] for one in w["asked"]}
+        waited = monotonic() - waits
+        gate.open()
+        for client in clients:
+            client.join(30)
     status = watched.operator.status()
-    assert 2 == status["busy"] == watched.operator.metric("tracd_cluster_workers_busy")
-    assert 1 == watched.operator.metric("tracd_cluster_waiting")
-    assert {("GET", "/sleep")} == {(one["method"], one["path"]) for w in status["workers"] for one in w["asked"]}
-    for client in clients:
-        client.join()
-    status = watched.operator.status()
-    last, *others = status["slow"][:3]
-    assert ("GET", "/sleep", 200, "") == (last["method"], last["path"], last["status"], last["user"])
-    assert last["line"] > 0.3 > max(other["line"] for other in others)
-    assert all(0.7 <= one["seconds"] < 3 for one in (last, *others))
+    slow = status["slow"][:3]
+    assert {("GET", "/wait", 200, "")} == {(one["method"], one["path"], one["status"], one["user"]) for one in slow}
+    line, *others = sorted((one["line"] for one in slow), reverse=True)
+    assert line >= waited > 0.3 > max(others)
+    # The one that waited found the gate open.
+    assert [False, True, True] == sorted(one["seconds"] >= 0.7 for one in slow)
     assert "secret" not in str(status)
     assert began + 3 == watched.operator.metric('tracd_cluster_worker_seconds_count{kind="page"}')
 
 
+def shortest(status: dict[str, Any]) -> float:
+    """Give how long every worker has been at something, in seconds; 0 if one is at nothing."""
+    return min(max((one["seconds"] for one in worker["asked"]), default=0.0) for worker in status["workers"])
+
+
 def test_a_client_that_leaves_is_told_of(watched: Watched) -> None:
-    """It has waited in vain, for as long as it did."""
-    with socket.create_connection(("127.0.0.1", watched.daemon.port)) as client:
-        client.sendall(b"GET /sleep?1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    """It has waited in vain, for as long as it did; its worker is still at it."""
 
-        def longest() -> float:
-            return max((one["seconds"] for w in watched.local.status()["workers"] for one in w["asked"]), default=0.0)
+    def under_way() -> list[float]:
+        return [one["seconds"] for w in watched.local.status()["workers"] for one in w["asked"]]
 
-        wait_until(lambda: longest() > 0.6, 10, "a wait")
-    wait_until(lambda: watched.local.status()["slow"][0]["status"] == 499, 10, "what the client left")
-    assert 0.6 < watched.local.status()["slow"][0]["seconds"] < 1.2
+    with Gate() as gate:
+        began = monotonic()
+        with socket.create_connection(("127.0.0.1", watched.daemon.port)) as client:
+            client.sendall(f"GET {gate.target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            wait_until(lambda: max(under_way(), default=0.0) > 0.6, 10, "a wait")
+        wait_until(lambda: watched.local.status()["slow"][0]["status"] == 499, 10, "what the client left")
+        took = monotonic() - began
+        assert 0.6 < watched.local.status()["slow"][0]["seconds"] < took
+        assert 1 == len(under_way())
+    wait_until(lambda: not under_way(), 10, "a worker that has come to the end of it")
 
 
 def test_crashes_with_their_requests(watched: Watched) -> None:

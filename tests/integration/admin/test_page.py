@@ -19,6 +19,7 @@ from tests.integration.conftest import StartCluster
 from tests.integration.daemon import Daemon
 from tests.integration.dropin.accounts import htpasswd
 from tests.integration.dropin.browser import Browser, chromium
+from tests.integration.gate import Gate
 from tests.processes import free_port, wait_until
 
 USER = "<i>ines</i> & co"
@@ -57,6 +58,12 @@ class Shown:
     def press(self, selector: str) -> None:
         """Press a button."""
         self.browser.find(f"{selector}:enabled").click()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Have a worker at ``/wait``, until this ends, but for a client that leaves before its answer."""
+        with Gate() as gate, self.under_way(gate.target):
+            yield
 
     @contextmanager
     def under_way(self, path: str) -> Iterator[None]:
@@ -107,11 +114,11 @@ def test_it_shows_who_is_at_what(shown: Shown) -> None:
     """Method, path, user and time, which goes on by itself; nothing a client sends is taken for markup."""
     assert [("basic", "tracd-cluster")] == shown.browser.dialog.asked
     shown.wait_for("#worker-rows", "idle")
-    with shown.under_way("/sleep?6"):
-        shown.wait_for("#worker-rows", "GET /sleep", USER, deadline=5)
+    with shown.waiting():
+        shown.wait_for("#worker-rows", "GET /wait", USER, deadline=5)
         wait_until(lambda: re.search(r"[1-5]\.\d s, ", shown.text("#worker-rows")), 5, "a time that goes on")
         shown.wait_for("#glance", "1 at work")
-    shown.wait_for("#slow-rows", "GET /sleep", USER, "left")
+    shown.wait_for("#slow-rows", "GET /wait", USER, "left")
     shown.wait_for("#class-rows", "people", "visitors", "strangers", "robots")
     assert [] == shown.browser.driver.find_elements(By.CSS_SELECTOR, "main i")
 
@@ -157,7 +164,8 @@ def test_the_buttons(shown: Shown) -> None:
 def test_it_is_readable_on_a_phone(shown: Shown) -> None:
     """Nothing is cut off or has to be moved to the side, at any width, in the light and in the dark."""
     driver: Any = shown.browser.driver
-    with shown.under_way("/sleep?1"):
+    with shown.waiting():
+        shown.wait_for("#worker-rows", "GET /wait")
         for width in (320, 390, 700, 1280):
             size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
