@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,16 +129,12 @@ class _OneByOne:
 
 
 class ControlledTemplate:
-    """A template that was started with these settings; ``output`` holds what it and its workers print.
-
-    ``runner`` is a command that runs it, such as ``nice``.
-    """
+    """A template that was started with these settings; ``output`` holds what it and its workers print."""
 
     def __init__(
         self,
         output: Path,
         environment: Mapping[str, str] | None = None,
-        runner: Sequence[str] = (),
         **settings: Any,
     ) -> None:
         self.output = output
@@ -150,7 +146,7 @@ class ControlledTemplate:
         self._stream = output.open("ab")
         with theirs:
             self.process = subprocess.Popen(
-                [*runner, sys.executable, "-c", _ON_DESCRIPTOR_3, str(theirs.fileno())],
+                [sys.executable, "-c", _ON_DESCRIPTOR_3, str(theirs.fileno())],
                 env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
                 cwd=output.parent,
                 pass_fds=[theirs.fileno()],

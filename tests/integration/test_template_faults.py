@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.templates import ControlledTemplate, Message
+from tests.modes import barred_by_modes
 
 Start = Callable[..., ControlledTemplate]
 
@@ -58,12 +59,8 @@ def test_a_locked_environment(start: Start, env: Path, preload: bool) -> None:
     """It is clear whose permissions to change, and on what."""
     locked = env / "VERSION"
     locked.chmod(0)
-    runner: list[str] = []
-    if os.access(locked, os.R_OK):
-        if not (tool := shutil.which("setpriv")):
-            pytest.skip("this user may read everything, and there is no setpriv to take that away")
-        runner = [tool, "--bounding-set=-dac_override,-dac_read_search"]
-    error = failure(start(env, preload=preload, runner=runner))
+    with barred_by_modes():
+        error = failure(start(env, preload=preload))
     assert error.startswith(f"environment {env}: permission denied: the user ")
     assert error.endswith(f"cannot use {locked}")
 
