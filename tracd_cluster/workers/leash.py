@@ -30,9 +30,10 @@ def main() -> None:
         title = f"tracd-cluster: ends process group {group} with the front"
         os.execv("/bin/sh", [title, "-c", WAIT.format(group=group)])  # noqa: S606
     os.close(PIPE)
-    # A front that starts holds signals to end back, and Python ignores a broken pipe: neither is for the command.
+    # A front that starts holds signals to end back (signals.py), and Python ignores two: neither is for the command.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
     # In a virtual environment that nobody has activated, tracd stands beside our own Python.
     os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), os.path.dirname(sys.executable)))
     try:
