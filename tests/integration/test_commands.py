@@ -48,6 +48,22 @@ def command(env: Path, *options: str) -> tuple[str, ...]:
     return "--worker-command", " ".join(("tracd -s -p {port} -b {host}", *options, str(env)))
 
 
+def small_server(folder: Path, first: str = "pass") -> tuple[str, ...]:
+    """Give the options that have a server which does ``first``, sends a head, and then a body."""
+    script = folder / "server.py"
+    script.write_text(
+        "import sys, threading, http.server as h\n"
+        "class H(h.BaseHTTPRequestHandler):\n"
+        "    protocol_version = 'HTTP/1.1'\n"
+        "    def do_GET(self):\n"
+        f"        {first}\n"
+        "        self.send_response(200); self.send_header('Content-Length', '5'); self.end_headers()\n"
+        "        self.wfile.write(b'body\\n')\n"
+        "h.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), H).serve_forever()\n"
+    )
+    return "--worker-command", f"python3 {script} {{host}} {{port}}"
+
+
 def test_killing_tracds_under_load_fails_no_page(env: Path, start_cluster: StartCluster) -> None:
     """A tracd that is killed is replaced, and its pages come from another one."""
     cluster = start_cluster("-s", "--workers", "2", *command(env))
@@ -85,17 +101,8 @@ def test_a_stop_leaves_nothing(env: Path, start_cluster: StartCluster) -> None:
 
 def test_a_command_that_hangs_is_replaced(tmp_path: Path, start_cluster: StartCluster) -> None:
     """A request past its deadline gets 504, and the worker that has not answered it is started anew."""
-    script = tmp_path / "server.py"
-    script.write_text(
-        "import sys, threading, http.server as h\n"
-        "class H(h.BaseHTTPRequestHandler):\n"
-        "    def do_GET(self):\n"
-        "        if self.path == '/hang': threading.Event().wait()\n"
-        "        self.send_response(200); self.send_header('Content-Length', '0'); self.end_headers()\n"
-        "h.HTTPServer((sys.argv[1], int(sys.argv[2])), H).serve_forever()\n"
-    )
-    options = ("--workers", "1", "--request-timeout", "1", "--worker-command", f"python3 {script} {{host}} {{port}}")
-    cluster = start_cluster(*options)
+    hang = "if self.path == '/hang': threading.Event().wait()"
+    cluster = start_cluster("--workers", "1", "--request-timeout", "1", *small_server(tmp_path, hang))
     assert cluster.get("/hang").status == 504
     assert cluster.get("/").status == 200
     assert "took longer than 1 s" in cluster.log
@@ -127,17 +134,7 @@ def test_a_kept_connection_to_tracd_is_used_again(env: Path, start_cluster: Star
 
 def test_a_body_sent_behind_its_head_is_not_late(tmp_path: Path, start_cluster: StartCluster) -> None:
     """A server that holds a body back until the head is acknowledged, as tracd does, waits no 40 ms for that."""
-    script = tmp_path / "server.py"
-    script.write_text(
-        "import sys, http.server as h\n"
-        "class H(h.BaseHTTPRequestHandler):\n"
-        "    protocol_version = 'HTTP/1.1'\n"
-        "    def do_GET(self):\n"
-        "        self.send_response(200); self.send_header('Content-Length', '5'); self.end_headers()\n"
-        "        self.wfile.write(b'body\\n')\n"
-        "h.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), H).serve_forever()\n"
-    )
-    cluster = start_cluster("--workers", "1", "--worker-command", f"python3 {script} {{host}} {{port}}")
+    cluster = start_cluster("--workers", "1", *small_server(tmp_path))
     times: list[float] = []
     connection = http.client.HTTPConnection("127.0.0.1", cluster.port, timeout=30)
     # The kernel acknowledges a connection's first packets at once by itself, and a busy machine is slow now and then.
