@@ -15,7 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import downloads, life, logins, overload, silent, slow, static, tls, workloads
+from tests.bench import downloads, lag, life, logins, overload, silent, slow, static, tls, workloads
 from tests.bench.ideal import Ideal
 from tests.bench.peers import FRONTS, HELLO, PAGES, Gunicorn, Ours, Peer
 from tests.bench.report import Run, markdown
@@ -23,7 +23,7 @@ from tests.bench.workloads import WIKI, WORKLOADS, Sample, Workload
 from tests.processes import ROOT
 
 FOLDER = ROOT / "build" / "bench"
-PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "slow", "static", "overload")
+PARTS = ("pages", "life", "start", "front", "login", "tls", "files", "slow", "static", "lag", "overload")
 CONNECTIONS = (16, 32, 64)
 
 
@@ -51,7 +51,7 @@ class Bench:
         self.seconds = 2.0 if options.quick else options.seconds
         self.kills, self.losses, self.starts = (5, 2, 2) if options.quick else (20, 5, 5)
         self.passing, self.turns = (5.0, 2) if options.quick else (600.0, 9)
-        self.patience = 10.0 if options.quick else 60.0
+        self.patience, self.watch = (10.0, 10.0) if options.quick else (60.0, 60.0)
         self.parts: tuple[str, ...] = tuple(options.only or PARTS)
         self.names = [name.strip() for name in options.peers.split(",")] if options.peers else None
         self.run = Run(about=about(self.workers, self.reps, self.seconds))
@@ -98,6 +98,12 @@ class Bench:
             folder = FOLDER / "run"
             self.run.hits = static.hits(self.small, folder, self.workers, self.seconds, self.reps)
             self.run.views = static.views(self.large, folder, self.workers, self.seconds, self.reps)
+
+        if "lag" in self.parts:
+            say("lag")
+            self.run.lags = [
+                lag.measure(self.large, FOLDER / "run", self.workers, self.watch) for _ in range(self.reps)
+            ]
 
         if "overload" in self.parts:
             self.overload()

@@ -153,6 +153,7 @@ class Logins:
         begin, tasks = monotonic(), []
         for place, number in enumerate(self.numbers):
             due = begin + place / self.rate
+            # Until its time, however the server does: who waits for answers would spare one that is slow.
             await asyncio.sleep(max(0.0, due - monotonic()))
             if self._stopped.is_set():
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from math import prod
 from typing import Any
 
@@ -12,6 +12,7 @@ from tests.bench import downloads, slow, static, tls
 from tests.bench.client import Load
 from tests.bench.downloads import Beside, Download
 from tests.bench.ideal import Ideal
+from tests.bench.lag import LagSample
 from tests.bench.life import Loss
 from tests.bench.logins import RATE, LoginSample
 from tests.bench.overload import OverloadSample
@@ -48,6 +49,7 @@ class Run:
     slow: list[Slow] = field(default_factory=list)
     hits: list[Hits] = field(default_factory=list)
     views: list[Views] = field(default_factory=list)
+    lags: list[LagSample] = field(default_factory=list)
     overload: list[OverloadSample] = field(default_factory=list)
     silence: list[SilentSample] = field(default_factory=list)
     floods: list[Flood] = field(default_factory=list)
@@ -73,6 +75,7 @@ class Run:
         run.slow = [Slow(**each) for each in found.get("slow", [])]
         run.hits = [Hits(**each) for each in found.get("hits", [])]
         run.views = [Views(**each) for each in found.get("views", [])]
+        run.lags = [LagSample(**each) for each in found.get("lags", [])]
         run.overload = [OverloadSample.from_json(each) for each in found.get("overload", [])]
         run.silence = [SilentSample(**each) for each in found.get("silence", [])]
         run.floods = [Flood(**each) for each in found.get("floods", [])]
@@ -259,6 +262,12 @@ def summary(run: Run) -> list[str]:
             "p99 of wiki pages among heavy queries: "
             + ", ".join(f"{times(x)} of {r}'s" for x, r in zip(p99, RIVALS, strict=True))
             + "."
+        )
+    if run.lags:
+        late, end, worst, pages = (show(middle(found)) for found in zip(*map(astuple, run.lags), strict=True))
+        lines.append(
+            f"At {pages} wiki pages a second, with the admin page open, the front's loop is late by {late} ms (p50), "
+            f"{end} ms (p99), {worst} ms at the worst."
         )
     lines += crowds(run.silence, run.floods, run.passing)
     errors = sum(sample.errors for sample in run.samples + run.fronts)
