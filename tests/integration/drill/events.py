@@ -162,9 +162,9 @@ def upgrade(site: Site, people: People, turn: int) -> None:
 
 def swap_the_certificate(site: Site, people: People, turn: int) -> None:
     """Put another certificate in the place of the one that is shown."""
-    leaf = issue("localhost", "127.0.0.1", serial=turn + 1)
-    new = site.save_certificate(leaf)
-    assert new != site.shown()
+    old = site.shown()
+    new = site.save_certificate(issue("localhost", "127.0.0.1", serial=turn + 1))
+    assert new != old
     wait_until(lambda: site.shown() == new, SOON, "the new certificate")
 
 
