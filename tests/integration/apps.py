@@ -6,9 +6,10 @@ import hashlib
 import os
 import re
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from tests.integration.gate import go_through
 
 StartResponse = Callable[..., Callable[[bytes], object]]
 
@@ -54,16 +55,10 @@ def hang_in_c(environ: dict[str, Any], start_response: StartResponse) -> Iterabl
     raise AssertionError("the expression should take longer than the universe")
 
 
-def sleep(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """Take as long as the query says, where time is what is tested; ``wait`` is for who only has to be under way."""
-    time.sleep(float(environ["QUERY_STRING"].partition("&")[0]))
-    return hello(environ, start_response)
-
-
 def wait(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """Wait until somebody has the FIFO that the query names open for writing (gate.py)."""
-    with open(environ["QUERY_STRING"].partition("&")[0], "rb"):
-        return hello(environ, start_response)
+    """Wait at the gate that the query names."""
+    go_through(environ["QUERY_STRING"].partition("&")[0])
+    return hello(environ, start_response)
 
 
 def leak(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -124,7 +119,6 @@ DEEDS: dict[str, Callable[[dict[str, Any], StartResponse], Iterable[bytes]]] = {
     "digest": digest,
     "hang": hang,
     "hang-in-c": hang_in_c,
-    "sleep": sleep,
     "wait": wait,
     "leak": leak,
     "raise": raise_,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
+from tests.integration.gate import Gate
 from tests.processes import wait_until
 
 APPLICATION = ("--application", "tests.integration.apps:misbehaving")
@@ -20,11 +22,11 @@ INES = {"Authorization": "Basic " + base64.b64encode(b"ines:secret").decode()}
 
 @pytest.fixture(scope="module")
 def cluster(start_module_cluster: StartCluster, tmp_path_factory: pytest.TempPathFactory) -> ClusterProcess:
-    """One worker, one second for each request, two for those that say so, and users with names."""
+    """One worker, one second for each request, and users with names."""
     users = tmp_path_factory.mktemp("users") / "htpasswd"
     users.write_text("ines:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n")  # "secret"
     cluster = start_module_cluster(
-        *APPLICATION, "--workers", "1", "--request-timeout", "1", "--request-timeout-for", "patient=3",
+        *APPLICATION, "--workers", "1", "--request-timeout", "1",
         "--basic-auth", f"*,{users},here", "--require-login",
     )  # fmt: skip
     cluster.wait_for_workers(1)
@@ -63,10 +65,17 @@ def test_another_worker_is_there_before_the_hung_one_has_gone(cluster: ClusterPr
     assert quickest < 0.4, "as long as the last words take, or longer, each time"
 
 
-def test_some_requests_may_take_longer(cluster: ClusterProcess) -> None:
-    """The limit goes by what is asked for."""
-    assert 504 == cluster.get("/sleep?1.9", INES).status
-    assert 200 == cluster.get("/sleep?1.9&patient", INES).status
+def test_some_requests_may_take_longer(start_cluster: StartCluster) -> None:
+    """The limit goes by what is asked for: who came first goes on when the time of the other one is up."""
+    limits = ("--request-timeout", "1", "--request-timeout-for", "patient=30")
+    cluster = start_cluster(*APPLICATION, "--workers", "2", *limits)
+    cluster.wait_for_workers(2)
+    with ThreadPoolExecutor(1) as patient, Gate() as gate:
+        answer = patient.submit(cluster.get, f"{gate.target}&patient")
+        gate.wait_for(1)
+        assert 504 == cluster.get(gate.target).status
+        gate.open()
+        assert 200 == answer.result(30).status
 
 
 def test_where_a_worker_stands_can_be_asked_at_any_time(cluster: ClusterProcess) -> None:

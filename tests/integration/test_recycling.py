@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
+from tests.integration.gate import Gate
 from tests.integration.load import Load, assert_no_ticket_lost_or_doubled
 from tests.processes import wait_until
 
@@ -77,13 +79,19 @@ def test_workers_do_not_stay_for_ever(start_cluster: StartCluster) -> None:
 
 
 def test_a_long_request_is_not_cut_off_by_recycling(start_cluster: StartCluster) -> None:
-    """The worker that is due ends what it is doing, while another one serves in its place."""
-    cluster = start_cluster(*APPLICATION, "--workers", "1", "--max-requests", "5", "--drain-timeout", "1")
-    load = Load(cluster.port).readers(1, "/sleep?3")
-    wait_until(lambda: cluster.get("/").status == 200, 20, "a page")  # behind the first of the slow ones
-    for _ in range(20):
-        assert 200 == cluster.get("/").status
-    tally = load.stop()
-    assert ([], True) == (tally.failures, tally.good > 0)
-    assert DUE.search(cluster.log)
+    """The worker that is due ends what it is doing, however long, while another one serves in its place."""
+    how = ("--workers", "1", "--threads", "2", "--max-requests", "5", "--drain-timeout", "0.01")
+    cluster = start_cluster(*APPLICATION, *how)
+    with ThreadPoolExecutor(1) as client, Gate() as gate:
+        [old] = cluster.worker_pids()
+        long = client.submit(cluster.get, gate.target)
+        gate.wait_for(1)
+        wait_until(lambda: cluster.get("/pid").body != str(old).encode(), 20, "another worker")
+        for _ in range(20):
+            assert cluster.get("/pid").body != str(old).encode()
+        assert DUE.search(cluster.log)
+        assert psutil.pid_exists(old)
+        gate.open()
+        assert 200 == long.result(30).status
+    cluster.wait_for_log(f"worker 1 (generation 1, pid {old}) has ended as asked")
     assert "cut off" not in cluster.log

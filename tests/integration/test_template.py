@@ -12,24 +12,25 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.integration.gate import Gate
 from tests.integration.templates import ControlledTemplate, wait_gone
 from tests.processes import kill, title, wait_until
 
 Start = Callable[..., ControlledTemplate]
 
 APPLICATION = """
-import os, signal, sys, time, threading
+import os, signal, sys, threading
+from tests.integration.gate import go_through
 
 def app(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/wait":
-        open(environ["QUERY_STRING"], "w").close()
-        while os.path.exists(environ["QUERY_STRING"]):
-            time.sleep(0.01)
+        go_through(environ["QUERY_STRING"])
     if path == "/deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         open(environ["QUERY_STRING"], "w").close()
-        time.sleep(60)
+        while True:
+            signal.pause()
     if path == "/print":
         print("on stdout")
         sys.stderr.write("on stderr\\n")
@@ -113,15 +114,15 @@ def test_a_worker_ends_with_its_lane(small: ControlledTemplate) -> None:
     assert {"type": "exited", "worker": 1, "pid": pid, "status": 0} == small.receive()
 
 
-def test_a_worker_finishes_its_request_before_it_ends(small: ControlledTemplate, tmp_path: Path) -> None:
+def test_a_worker_finishes_its_request_before_it_ends(small: ControlledTemplate) -> None:
     """Stopping a worker does not cost anybody an answer."""
     pid, (lane,) = small.fork()
-    gate = tmp_path / "gate"
-    lane.send("GET", f"/wait?{gate}")
-    wait_until(gate.exists, 10, "the request")
-    os.kill(pid, signal.SIGTERM)
-    gate.unlink()
-    assert 200 == lane.receive().status
+    with Gate() as gate:
+        lane.send("GET", gate.target)
+        gate.wait_for(1)
+        os.kill(pid, signal.SIGTERM)
+        gate.open()
+        assert 200 == lane.receive().status
     assert lane.at_end()
     assert 0 == small.receive()["status"]
 
@@ -188,16 +189,16 @@ def test_the_umask_is_the_configured_one(start_app: Start) -> None:
     assert "0o27" == start_app(umask=0o027).worker().get("/umask").text
 
 
-def test_a_worker_with_threads_serves_a_request_on_each_lane(start_app: Start, tmp_path: Path) -> None:
+def test_a_worker_with_threads_serves_a_request_on_each_lane(start_app: Start) -> None:
     """``--threads`` lets a slow request pass a quick one by in the same process."""
     template = start_app(threads=2)
     pid, (first, second) = template.fork()
-    gate = tmp_path / "gate"
-    first.send("GET", f"/wait?{gate}")
-    wait_until(gate.exists, 10, "the request")
-    assert "2 True" == second.get("/threads").text
-    gate.unlink()
-    assert str(pid) == first.receive().text
+    with Gate() as gate:
+        first.send("GET", gate.target)
+        gate.wait_for(1)
+        assert "2 True" == second.get("/threads").text
+        gate.open()
+        assert str(pid) == first.receive().text
     os.kill(pid, signal.SIGTERM)
     assert first.at_end()
     assert second.at_end()
@@ -248,7 +249,7 @@ def test_workers_outlive_their_template(small: ControlledTemplate) -> None:
 
 def test_a_front_that_dies_during_the_start_is_noticed(start: Start, tmp_path: Path) -> None:
     """A template that hangs in a plugin or a database does not stay behind."""
-    (tmp_path / "hanging_application.py").write_text("import time\nwhile True:\n    time.sleep(0.01)\n")
+    (tmp_path / "hanging_application.py").write_text("import signal\nwhile True:\n    signal.pause()\n")
     template = start(application="hanging_application:app")
     wait_until(lambda: "generation 1" in title(psutil.Process(template.process.pid)), 10, "the template's title")
     template.front_dies()

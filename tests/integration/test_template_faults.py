@@ -245,8 +245,8 @@ def test_two_plugins_of_one_name_are_not_confused_in_silence(
 
 
 LEAVES_A_THREAD = """
-import threading, time
-thread = threading.Thread(target=time.sleep, args=(600,), name="ticker", daemon=True)
+import threading
+thread = threading.Thread(target=threading.Event().wait, name="ticker", daemon=True)
 thread.start()
 """
 LEAVES_A_PROCESS = """

@@ -17,11 +17,13 @@ from tests.integration.admin.visitor import Visitor
 from tests.integration.cluster import ClusterProcess
 from tests.integration.conftest import StartCluster
 from tests.integration.dropin.accounts import htpasswd, who
+from tests.integration.gate import Gate
 from tests.processes import wait_until
 
 PASSWORD = "lighthouse"
 PLUGIN = '''
-import os, time
+import os
+from tests.integration.gate import go_through
 from trac.core import Component, implements
 from trac.web.api import IRequestHandler
 
@@ -34,8 +36,7 @@ class Turnstile(Component):
 
     def process_request(self, req):
         if req.path_info == "/turnstile/closed":
-            while os.path.exists(os.path.join(self.env.path, "closed")):
-                time.sleep(0.01)
+            go_through(os.path.join(self.env.path, "gate"))
         with open(os.path.join(self.env.path, "came"), "a") as file:
             file.write(req.path_info[11:] + "\\n")
         req.send(req.authname.encode(), "text/plain")
@@ -80,18 +81,18 @@ class Site:
     @contextmanager
     def closed(self) -> Iterator[list[str]]:
         """Hold the worker up for as long as others come and wait; then give the order in which they came through."""
-        (self.env / "closed").touch()
         (self.env / "came").unlink(missing_ok=True)
         came: list[str] = []
         self._threads: list[threading.Thread] = []
-        try:
+        with Gate(self.env / "gate") as gate:
             self.begin("closed", Cookie="trac_session=0123456789abcdef01234567")
-            wait_until(lambda: self.operator.status()["busy"] == 1, 20, "somebody at the turnstile")
-            yield came
-        finally:
-            (self.env / "closed").unlink()
-            for thread in self._threads:
-                thread.join()
+            try:
+                gate.wait_for(1)
+                yield came
+            finally:
+                gate.open()
+                for thread in self._threads:
+                    thread.join()
         came += (self.env / "came").read_text().split()[1:]
 
     def wait(self, name: str, **fields: str) -> None:

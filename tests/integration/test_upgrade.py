@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from tests.integration.daemon import Daemon, running
+from tests.integration.gate import Gate
 from tests.integration.load import Load, assert_no_ticket_lost_or_doubled
 from tests.processes import ROOT, wait_until
 
@@ -127,18 +128,18 @@ def test_broken_code_changes_nothing(tmp_path: Path) -> None:
 
 
 def slow_application(folder: Path) -> tuple[Path, dict[str, str]]:
-    """Make ``slow:application``, which cannot be imported while a file is there; give the file and the variables."""
+    """Make ``slow:application``, whose import goes through a gate; give the gate's place, and the variables."""
     (folder / "slow.py").write_text(
-        "import os, time\nfrom pathlib import Path\nfrom tests.integration.apps import hello as application\n"
-        "while Path(os.environ['HOLD']).exists():\n    time.sleep(0.01)\n"
+        "import os\nfrom tests.integration.apps import hello as application\n"
+        "from tests.integration.gate import go_through\ngo_through(os.environ['GATE'])\n"
     )
-    hold = folder / "hold"
-    return hold, {"HOLD": str(hold), "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    place = folder / "gate"
+    return place, {"GATE": str(place), "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 
 def test_as_many_workers_as_somebody_has_asked_for(tmp_path: Path) -> None:
     """The new front has them when it takes over, and what is asked while it starts it has soon after."""
-    hold, variables = slow_application(tmp_path)
+    place, variables = slow_application(tmp_path)
     with running(tmp_path, "--application", "slow:application", "--workers", "1", environment=variables) as daemon:
         daemon.wait_until_ready(1)
         assert 0 == daemon.ctl("scale", "3").returncode
@@ -147,10 +148,9 @@ def test_as_many_workers_as_somebody_has_asked_for(tmp_path: Path) -> None:
         assert (3, 3) == (daemon.report()["workers_wanted"], len(daemon.report()["workers"]))
         wait_for_the_end_of([first])
         second = daemon.pid
-        hold.touch()
-        assert 0 == daemon.ctl("--no-wait", "upgrade").returncode
-        assert 0 == daemon.ctl("scale", "2").returncode
-        hold.unlink()
+        with Gate(place):
+            assert 0 == daemon.ctl("--no-wait", "upgrade").returncode
+            assert 0 == daemon.ctl("scale", "2").returncode
         wait_for_the_end_of([second])
         daemon.wait_until_ready(2)
         assert 2 == daemon.report()["workers_wanted"]
@@ -159,21 +159,20 @@ def test_as_many_workers_as_somebody_has_asked_for(tmp_path: Path) -> None:
 
 def test_a_new_front_that_is_not_ready_in_time_or_is_killed(tmp_path: Path) -> None:
     """Whatever becomes of the new one, the old one serves and keeps pidfile and socket."""
-    hold, variables = slow_application(tmp_path)
+    place, variables = slow_application(tmp_path)
     with running(tmp_path, "--application", "slow:application", "--workers", "1", environment=variables) as daemon:
         daemon.wait_until_ready(1)
         old, ours = daemon.pid, set(daemon.tree.alive())
-        hold.touch()
         load = Load(daemon.port).visitors(1, "/").readers(1, "/")
-        done = daemon.ctl("--no-wait", "upgrade")
-        assert (0, "") == (done.returncode, done.stderr), done
-        wait_until(lambda: "Server starting in PID" in daemon.log.partition("asks to upgrade")[2], 20, "the new front")
-        assert 1 == daemon.ctl("upgrade").returncode
-        new = int(daemon.log.rpartition("Server starting in PID ")[2].partition(".")[0])
-        psutil.Process(new).kill()
-        wait_until(lambda: "the new process failed" in daemon.log, 20, "the failure")
-        wait_until(lambda: set(daemon.tree.alive()) == ours, 20, "the end of all that was new")
-        hold.unlink()
+        with Gate(place) as gate:
+            done = daemon.ctl("--no-wait", "upgrade")
+            assert (0, "") == (done.returncode, done.stderr), done
+            gate.wait_for(1)
+            assert 1 == daemon.ctl("upgrade").returncode
+            new = int(daemon.log.rpartition("Server starting in PID ")[2].partition(".")[0])
+            psutil.Process(new).kill()
+            wait_until(lambda: "the new process failed" in daemon.log, 20, "the failure")
+            wait_until(lambda: set(daemon.tree.alive()) == ours, 20, "the end of all that was new")
         assert old == daemon.pid
         assert old == daemon.report()["pid"]
         upgrade(daemon)
