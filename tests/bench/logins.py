@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count, cycle
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic, process_time
 
 import bcrypt
@@ -137,8 +137,9 @@ class Logins:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._stopped = Event()
-        self._thread = Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._stopped = asyncio.Event()
+        self._thread = Thread(target=lambda: self._loop.run_until_complete(self._run()), daemon=True)
 
     def start(self) -> None:
         """Let them begin."""
@@ -146,16 +147,15 @@ class Logins:
 
     def stop(self) -> None:
         """Let no more begin, and wait for the answers."""
-        self._stopped.set()
+        self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join(self.patience + 10)
+        self._loop.close()
 
     async def _run(self) -> None:
         begin, tasks = monotonic(), []
         for place, number in enumerate(self.numbers):
             due = begin + place / self.rate
-            # Until its time, however the server does: who waits for answers would spare one that is slow.
-            await asyncio.sleep(max(0.0, due - monotonic()))
-            if self._stopped.is_set():
+            if await self._stopped_before(due):
                 break
             tasks.append(asyncio.create_task(self._one(number, place, due)))
         self.begun = len(tasks)
@@ -164,6 +164,14 @@ class Logins:
         for task in pending:
             task.cancel()
         self.answers[NOT_ANSWERED] += len(pending)
+
+    async def _stopped_before(self, due: float) -> bool:
+        """Wait for a login's time, however the server does: who waits for answers would spare one that is slow."""
+        try:
+            await asyncio.wait_for(self._stopped.wait(), max(0.0, due - monotonic()))
+        except TimeoutError:
+            return False
+        return True
 
     async def _one(self, number: int, place: int, due: float) -> None:
         secret = b64encode(f"{_name(number)}:{_password(number)}".encode())
