@@ -16,8 +16,8 @@ import requests
 import yaml
 
 from tests.integration.deploy.container import FOLDER, Container, Image, services
-from tests.integration.deploy.postgres import PLACES, Postgres, running_postgres
 from tests.integration.dropin.accounts import htpasswd
+from tests.integration.hosts.database import PostgreSQL
 from tests.integration.walk import Walk
 from tests.processes import ROOT, ProcessTree, free_port, wait_until
 
@@ -77,7 +77,7 @@ def test_scripts_are_good_practice(script: str) -> None:
 class Site:
     """What compose.yaml makes: a database, and the two services that belong to it."""
 
-    def __init__(self, folder: Path, database: Postgres, secrets: Path) -> None:
+    def __init__(self, folder: Path, database: PostgreSQL, secrets: Path) -> None:
         self.folder, self.database, self.port = folder, database, free_port()
         (folder / "hosts").write_text("127.0.0.1 localhost database\n")
         options = (FOLDER / "tracd-cluster.toml").read_text()
@@ -121,14 +121,13 @@ class Site:
 
 
 @pytest.mark.needs("bwrap", "flock")
-@pytest.mark.skipif(not PLACES, reason="PostgreSQL is not installed")
 def test_from_nothing_to_a_site(tmp_path: Path) -> None:
     """The environment is made in PostgreSQL and upgraded, by two at once; it serves, read-only, and keeps secrets."""
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     (secrets / "database-password").write_text(PASSWORD + "\n")
     htpasswd(secrets / "users", {USER: USERS_PASSWORD}, kind="bcrypt")
-    with running_postgres(tmp_path, secrets / "database-password") as database:
+    with PostgreSQL(database="trac", password=PASSWORD) as database:
         site = Site(tmp_path, database, secrets)
         both = [ProcessTree(site.container("prepare").command(), tmp_path / f"prepare-{number}") for number in (1, 2)]
         for tree in both:
@@ -137,15 +136,16 @@ def test_from_nothing_to_a_site(tmp_path: Path) -> None:
         assert 1 == sum("Initializing Environment" in text or "Project environment" in text for text in said), said
         assert "log_type = stderr" in (site.environments / "project" / "conf" / "trac.ini").read_text()
         assert 1 == sum("up to date" in text for text in said), said
-        assert "t" == database.query("SELECT count(*) > 0 FROM permission WHERE action = 'TRAC_ADMIN'")
+        assert [(True,)] == database.ask("SELECT count(*) > 0 FROM permission WHERE action = 'TRAC_ADMIN'")
         health = json.loads(Image(FOLDER / "Containerfile").one("HEALTHCHECK").rpartition("CMD ")[2])
         with site.serving() as tree:
             well = site.run("trac", *health)
             assert 0 == well.returncode, well.stderr
             url = f"http://127.0.0.1:{site.port}"
-            database.query("INSERT INTO permission VALUES ('authenticated', 'TRAC_ADMIN')")
+            with database.connection() as cursor:
+                cursor.execute("INSERT INTO permission VALUES ('authenticated', 'TRAC_ADMIN')")
             Walk(url).all(USER, USERS_PASSWORD)
-            assert "1" == database.query("SELECT count(*) FROM ticket")
+            assert [(1,)] == database.ask("SELECT count(*) FROM ticket")
             shown = "\0".join(" ".join([*one.cmdline(), *one.environ().values()]) for one in tree.alive())
             assert PASSWORD not in shown
             tree.process.terminate()

@@ -12,37 +12,31 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
 
 from tests.integration.place import HERE, Place
+from tests.needs import find_program, require
 from tests.processes import ProcessTree, free_port, wait_until
 
-USER, PASSWORD = "trac", "harbour"
+USER = "trac"
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root."""
 
 
-def find_program(name: str) -> str | None:
-    """Find a program of PostgreSQL; Debian keeps them off the path."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
-    return shutil.which(name, path=os.pathsep.join([*map(str, places), os.environ["PATH"]]))
-
-
-def why_impossible() -> str:
-    """Say why there can be no database here; empty if there can be one."""
-    missing = [name for name in ("postgres", "initdb") if find_program(name) is None]
-    return f"{' and '.join(missing)} (postgresql) not installed" if missing else ""
-
-
 class PostgreSQL:
-    """One server with one database; ``settings`` are those of postgresql.conf.
+    """One server with one database, for the one user ``trac``; ``settings`` are those of postgresql.conf.
 
     It forgets to wait for the disk, which only a crash of the machine could show.
     """
 
-    def __init__(self, place: Place = HERE, **settings: str) -> None:
+    def __init__(
+        self, place: Place = HERE, *, database: str = "tidewatch", password: str = "harbour", **settings: str
+    ) -> None:
+        require("initdb", "postgres")
         self.place = place
+        self._database, self._password = database, password
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="tracd-cluster-postgresql-"))
         self._settings = {
@@ -64,7 +58,7 @@ class PostgreSQL:
             self._initialize()
             self.start()
             with self.connection("postgres") as cursor:
-                cursor.execute("CREATE DATABASE tidewatch")
+                cursor.execute(f"CREATE DATABASE {self._database}")
         except BaseException:
             self.__exit__()
             raise
@@ -78,19 +72,17 @@ class PostgreSQL:
     @property
     def url(self) -> str:
         """What trac.ini says for it."""
-        return f"postgres://{USER}:{PASSWORD}@{self.place.address}:{self.port}/tidewatch"
+        return f"postgres://{USER}:{quote(self._password)}@{self.place.address}:{self.port}/{self._database}"
 
     def _initialize(self) -> None:
-        program = find_program("initdb")
-        assert program is not None, "initdb is not installed"
         password_file = self.folder / "password"
-        password_file.write_text(PASSWORD)
+        password_file.write_text(self._password)
         password_file.chmod(0o644)
         words = ["-U", USER, f"--pwfile={password_file}", "--auth=scram-sha-256", "-E", "UTF8", "--no-sync"]
         data = self.folder / "data"
         done = subprocess.run(
-            [program, *words, str(data)], cwd=self.folder, check=False, timeout=60, capture_output=True, text=True,
-            **self._who,
+            [_program("initdb"), *words, str(data)], cwd=self.folder, check=False, timeout=60, capture_output=True,
+            text=True, **self._who,
         )  # fmt: skip
         assert 0 == done.returncode, done.stderr
         with (data / "pg_hba.conf").open("a") as file:
@@ -98,10 +90,8 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start it, and wait until it lets somebody in."""
-        program = find_program("postgres")
-        assert program is not None, "postgres is not installed"
         options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
-        argv = [program, "-D", str(self.folder / "data"), *options]
+        argv = [_program("postgres"), "-D", str(self.folder / "data"), *options]
         with self.place.inside():
             # Its namespace is that of the thread: who has become nobody can enter none.
             self.tree = ProcessTree(argv, self.folder / "log", {}, **self._who)
@@ -121,11 +111,12 @@ class PostgreSQL:
         self.tree.wait(30)
 
     @contextlib.contextmanager
-    def connection(self, database: str = "tidewatch") -> Iterator[Any]:
-        """Open a cursor whose statements count at once."""
+    def connection(self, database: str = "") -> Iterator[Any]:
+        """Open a cursor whose statements count at once, in its own database or another one."""
         with self.place.inside():
             connection = psycopg2.connect(
-                host=self.place.address, port=self.port, user=USER, password=PASSWORD, dbname=database
+                host=self.place.address, port=self.port, user=USER, password=self._password,
+                dbname=database or self._database,
             )
         try:
             connection.autocommit = True
@@ -143,6 +134,12 @@ class PostgreSQL:
         """Give the addresses of those who are connected to the site's database, but for the one who asks."""
         rows = self.ask(
             "SELECT host(client_addr) FROM pg_stat_activity "
-            "WHERE datname = 'tidewatch' AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         return [str(row[0]) for row in rows]
+
+
+def _program(name: str) -> str:
+    found = find_program(name)
+    assert found is not None
+    return found
