@@ -21,7 +21,8 @@ SIDE_BY_SIDE := -n 3 --dist loadfile
 help:
 	@echo "make demo         serve a sample Trac environment at http://localhost:8000/ and https://localhost:8443/ (PORT=8001"
 	@echo "                  and HTTPS_PORT=8444 for other ports)"
-	@echo "make test         everything that has to pass: lint, types, unit and integration tests"
+	@echo "make test         everything that has to pass: lint, types, unit and integration tests (LACKING=skip leaves out"
+	@echo "                  what this machine has not all for)"
 	@echo "make lint         ruff and mypy"
 	@echo "make unit         the tests that need no other process"
 	@echo "make integration  the tests against real processes"

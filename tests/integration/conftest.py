@@ -12,6 +12,9 @@ from typing import Protocol
 import pytest
 
 from tests.integration.cluster import ClusterProcess
+from tests.integration.dropin.server import Python
+from tests.integration.everyones import python_for_everybody
+from tests.needs import require
 from tests.processes import ROOT
 
 
@@ -21,14 +24,6 @@ class StartCluster(Protocol):
     def __call__(
         self, *arguments: str, environment: Mapping[str, str] | None = None, wait: bool = True
     ) -> ClusterProcess: ...
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test marked ``needs("program")`` where that is not installed, with the reason in the summary."""
-    for mark in item.iter_markers("needs"):
-        for program in mark.args:
-            if shutil.which(program) is None:
-                pytest.skip(f"{program} is not installed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -115,3 +110,11 @@ def copy_env(sample_env: Path, tmp_path: Path) -> CopyEnvironment:
         return path
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def everyones_python() -> Iterator[Python]:
+    """An interpreter that every user may run; only root can try."""
+    require("root")
+    with python_for_everybody() as python:
+        yield python

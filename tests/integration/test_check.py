@@ -12,16 +12,16 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import trustme
 
+from tests.integration.dropin.server import Python
 from tests.processes import FROM_TREE, free_port
 from tracd_cluster.auth.passwords import digest_ha1, hash_password
 
@@ -96,19 +96,10 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def anybodys() -> dict[str, Any]:
-    """What a check needs that others than root can run as well: root's own Python may lie where they cannot go."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
-    path = os.pathsep.join([FROM_TREE["PYTHONPATH"], str(Path(psutil.__file__).parent.parent)])
-    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info[1]}"):
-        command = [python, "-c", "import trac, twisted, psutil"]
-        with suppress(OSError):
-            done = subprocess.run(command, env={"PYTHONPATH": path}, user=NOBODY.pw_uid, check=False, cwd="/")
-            if done.returncode == 0:
-                return {"twistd": (python, "-c", RUN_TWISTD), "PYTHONPATH": path}
-    pytest.skip("no Python here can be run by everybody")
+@pytest.fixture
+def anybodys(everyones_python: Python) -> dict[str, Any]:
+    """What a check needs that others than root can run as well."""
+    return {"twistd": (everyones_python.path, "-c", RUN_TWISTD), **everyones_python.environment}
 
 
 def certificate(folder: Path, expires: datetime) -> list[str | Path]:

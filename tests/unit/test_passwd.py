@@ -163,7 +163,7 @@ def test_mode_and_link_stay(tmp_path: Path, file: Path) -> None:
     assert {"users", "link"} == {each.name for each in tmp_path.iterdir()}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.needs("root")
 def test_the_owner_stays(file: Path) -> None:
     """A file of somebody else's does not become root's."""
     file.write_text("joe:*\n")

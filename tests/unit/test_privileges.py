@@ -14,7 +14,6 @@ from tests.processes import FROM_TREE
 from tracd_cluster.privileges import Identity, drop, identity_of
 
 UNKNOWN = 54321
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 DROP = """
 import json, os, sys
@@ -71,7 +70,7 @@ def test_without_a_wish_nothing_is_given_up() -> None:
     assert before == (os.getresuid(), os.getresgid(), os.getgroups())
 
 
-@AS_ROOT
+@pytest.mark.needs("root")
 def test_root_is_given_up_for_good() -> None:
     """User, group and all other groups, real, effective and saved: there is no way back."""
     nobody = pwd.getpwnam("nobody")
@@ -81,13 +80,13 @@ def test_root_is_given_up_for_good() -> None:
     assert expected == dropped(nobody.pw_uid, None)
 
 
-@AS_ROOT
+@pytest.mark.needs("root")
 def test_numbers_that_are_nobody_s_have_no_other_groups() -> None:
     """None of root's is kept by an oversight, as tracd keeps them."""
     assert [[UNKNOWN] * 3, [UNKNOWN] * 3, [], False, ["/root", "root", "root"]] == dropped(UNKNOWN, UNKNOWN)
 
 
-@AS_ROOT
+@pytest.mark.needs("root")
 def test_a_group_alone_is_changed_alone() -> None:
     """As with tracd."""
     users, groups, *_ = dropped(None, UNKNOWN)

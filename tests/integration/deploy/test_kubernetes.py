@@ -17,6 +17,7 @@ import yaml
 
 from tests.integration.deploy.container import Image
 from tests.integration.dropin.accounts import htpasswd
+from tests.needs import lack
 from tests.processes import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -82,7 +83,7 @@ pytestmark = pytest.mark.needs("kubectl")
 @pytest.fixture(autouse=True, scope="module")
 def _new_enough() -> None:
     if (version := kustomize_version()) < OLDEST:
-        pytest.skip(f"kubectl has kustomize {version}, which is too old")
+        lack(f"kubectl has kustomize {version}, which is too old")
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

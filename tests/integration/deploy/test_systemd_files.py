@@ -59,7 +59,7 @@ def test_the_drop_in_of_the_socket_unit_exposes_less(tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes users and gives folders away")
+@pytest.mark.needs("root")
 def test_user_and_folders(tmp_path: Path) -> None:
     """In a root of their own: a user without shell and password, and folders that others cannot read."""
     (tmp_path / "etc").mkdir()

@@ -25,10 +25,7 @@ from tests.integration.tls_clients import s_client
 from tests.integration.walk import Walk
 from tests.processes import ROOT, ProcessTree, free_port, wait_until
 
-pytestmark = [
-    pytest.mark.needs("systemd-analyze", "bwrap", "openssl"),
-    pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's"),
-]
+pytestmark = pytest.mark.needs("Linux", "systemd-analyze", "bwrap", "openssl")
 
 UNIT = Unit(ROOT / "deploy" / "systemd" / "tracd-cluster.service")
 OPTIONS = ROOT / "deploy" / "systemd" / "tracd-cluster.toml"

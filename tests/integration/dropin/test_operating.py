@@ -16,7 +16,7 @@ from tests.integration.daemon import running
 from tests.integration.dropin.server import NOBODY, Python
 from tests.processes import wait_until
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+pytestmark = pytest.mark.needs("root")
 
 AS_NOBODY = ("--user", "nobody", "--group", "nogroup", "--workers", "1")
 

@@ -28,7 +28,6 @@ from tests.processes import free_port, title, wait_until
 PASSWORD = "harbour"
 GROUPS_OF_ROOT = [0, 6]
 """What the server's process starts with, beside its own group: one more than most roots have."""
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 PLUGIN = """
 from trac.core import Component, implements
@@ -148,7 +147,7 @@ def test_a_daemon_that_nobody_named(program: str, start: StartServer, project: M
 # -- --user, --group
 
 
-@as_root
+@pytest.mark.needs("root")
 @pytest.mark.parametrize(("user", "group"), [("nobody", "nogroup"), (str(NOBODY), str(NOBODY))])
 def test_another_user(
     program: str,
@@ -182,7 +181,7 @@ def test_another_user(
     assert server.get("/login", basic("admin", PASSWORD)).status in (302, 303)
 
 
-@as_root
+@pytest.mark.needs("root")
 @ours_only
 def test_what_only_root_may(
     program: str, everyones_folder: Path, everyones_python: Python, sample_env: Path, start: StartServer

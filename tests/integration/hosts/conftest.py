@@ -11,10 +11,8 @@ import pytest
 
 from tests.integration.cluster import ClusterProcess
 from tests.integration.dropin.accounts import htdigest, set_option
-from tests.integration.hosts import database, network
 from tests.integration.hosts.database import PostgreSQL
-from tests.integration.hosts.network import Host, Network
-from tests.integration.place import HERE, Place
+from tests.integration.hosts.network import Host, Network, require_networks
 from tests.processes import ROOT, wait_until
 
 REALM = "the harbour"
@@ -111,26 +109,16 @@ class Site:
 
 @pytest.fixture(scope="module")
 def several_hosts() -> Iterator[Network]:
-    """A network without hosts; skips where there can be none."""
-    why = network.why_impossible()
-    if why:
-        pytest.skip(why)
+    """A network without hosts."""
+    require_networks()
     with Network() as made:
         yield made
-
-
-def start_database(place: Place = HERE, **settings: str) -> PostgreSQL:
-    """Give a database that is to be entered; skips where there can be none."""
-    why = database.why_impossible()
-    if why:
-        pytest.skip(why)
-    return PostgreSQL(place, **settings)
 
 
 @pytest.fixture(scope="module")
 def site(several_hosts: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A database, an environment on it, three hosts and one before them; nothing serves yet."""
-    with start_database(several_hosts.host("database"), **GONE) as postgresql:
+    with PostgreSQL(several_hosts.host("database"), **GONE) as postgresql:
         made = Site(tmp_path_factory.mktemp("volume"), several_hosts, postgresql)
         try:
             yield made

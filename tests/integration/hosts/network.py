@@ -11,11 +11,11 @@ import ctypes
 import itertools
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.needs import lack, require
 from tests.processes import kill, wait_until
 
 NAMES = Path("/run/netns")
@@ -26,18 +26,14 @@ _CLONE_NEWNET = 0x40000000
 _serial = itertools.count(1)
 
 
-def why_impossible() -> str:
-    """Say why there can be no network here; empty if there can be one."""
-    if os.geteuid() != 0:
-        return "only root can make network namespaces"
-    if shutil.which("ip") is None:
-        return "ip (iproute2) is not installed"
+def require_networks() -> None:
+    """Fail where none can be made (needs.py)."""
+    require("root", "ip")
     try:
         with Network() as network:
             _ip("netns", "exec", network.host("probe").name, "true")
     except subprocess.CalledProcessError as error:
-        return f"network namespaces cannot be made here: {error.stderr.strip()}"
-    return ""
+        lack(f"network namespaces cannot be made here: {error.stderr.strip()}")
 
 
 class Host:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartCluster
-from tests.integration.hosts.conftest import forget_tickets, make_environment_on, start_database
+from tests.integration.hosts.conftest import forget_tickets, make_environment_on
 from tests.integration.hosts.database import PostgreSQL
 from tests.integration.load import TICKETS, Load, assert_each_once
 from tests.processes import ProcessTree, free_port, wait_until
@@ -21,7 +21,7 @@ PAGES = ("/wiki/WikiStart", "/ticket/1", "/about", "/query")
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
     """A database with little room: seven connections, and three for superusers."""
-    with start_database(max_connections="10", superuser_reserved_connections="3", max_wal_senders="0") as made:
+    with PostgreSQL(max_connections="10", superuser_reserved_connections="3", max_wal_senders="0") as made:
         yield made
 
 

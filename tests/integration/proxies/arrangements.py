@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.integration.proxies.proxies import Start, apache, haproxy, haproxy_tcp, nginx, nginx_stream
+from tests.integration.proxies.proxies import STREAM_MODULE, Start, apache, haproxy, haproxy_tcp, nginx, nginx_stream
 
 BASE_PATH = "/some/path"
 BASE_URL = "https://trac.example.org"
@@ -41,7 +41,7 @@ class Arrangement:
     inner: str
     scheme: str = "https"
     start: Start | None = None
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     stream: bool = False
     """It passes whole connections on."""
 
@@ -53,17 +53,19 @@ SECURELY = f"check-ssl verify none {ASKING}"
 ARRANGEMENTS: Mapping[str, Arrangement] = {
     "alone": Arrangement("alone", "http"),
     "alone below": Arrangement("below", "http"),
-    "nginx": Arrangement("behind", start=nginx(), needs="nginx"),
-    "nginx below": Arrangement("below", start=nginx({"location / {": f"location {BASE_PATH} {{"}), needs="nginx"),
-    "nginx named": Arrangement("named", start=nginx(), needs="nginx"),
-    "nginx stream": Arrangement("secure lines", start=nginx_stream, needs="nginx", stream=True),
-    "haproxy": Arrangement("behind", start=haproxy, needs="haproxy"),
-    "haproxy tcp 1": Arrangement("secure lines", start=haproxy_tcp("send-proxy"), needs="haproxy", stream=True),
-    "haproxy tcp 2": Arrangement("secure lines", start=haproxy_tcp("send-proxy-v2"), needs="haproxy", stream=True),
-    "haproxy plain": Arrangement("lines", "http", haproxy_tcp("send-proxy-v2"), "haproxy", True),
-    "haproxy asking 1": Arrangement("lines", "http", haproxy_tcp("send-proxy", ASKING), "haproxy", True),
-    "haproxy asking 2": Arrangement("secure lines", "https", haproxy_tcp("send-proxy-v2", SECURELY), "haproxy", True),
-    "apache": Arrangement("behind", start=apache, needs="apache2"),
+    "nginx": Arrangement("behind", start=nginx(), needs=("nginx",)),
+    "nginx below": Arrangement("below", start=nginx({"location / {": f"location {BASE_PATH} {{"}), needs=("nginx",)),
+    "nginx named": Arrangement("named", start=nginx(), needs=("nginx",)),
+    "nginx stream": Arrangement("secure lines", start=nginx_stream, needs=("nginx", STREAM_MODULE), stream=True),
+    "haproxy": Arrangement("behind", start=haproxy, needs=("haproxy",)),
+    "haproxy tcp 1": Arrangement("secure lines", start=haproxy_tcp("send-proxy"), needs=("haproxy",), stream=True),
+    "haproxy tcp 2": Arrangement("secure lines", start=haproxy_tcp("send-proxy-v2"), needs=("haproxy",), stream=True),
+    "haproxy plain": Arrangement("lines", "http", haproxy_tcp("send-proxy-v2"), ("haproxy",), True),
+    "haproxy asking 1": Arrangement("lines", "http", haproxy_tcp("send-proxy", ASKING), ("haproxy",), True),
+    "haproxy asking 2": Arrangement(
+        "secure lines", "https", haproxy_tcp("send-proxy-v2", SECURELY), ("haproxy",), True
+    ),
+    "apache": Arrangement("behind", start=apache, needs=("apache2",)),
 }
 WALKED = [name for name, each in ARRANGEMENTS.items() if each.inner != "named" and "asking" not in name]
 HTTP_PROXIES = [name for name in WALKED if ARRANGEMENTS[name].start is not None and not ARRANGEMENTS[name].stream]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,9 +13,10 @@ import trustme
 
 from tests.integration.dropin.accounts import htpasswd, set_option
 from tests.integration.dropin.server import OURS, Server
-from tests.integration.proxies.arrangements import ARRANGEMENTS, INNER, Arrangement
-from tests.integration.proxies.proxies import STREAM_MODULE, Files, Place
+from tests.integration.proxies.arrangements import ARRANGEMENTS, INNER
+from tests.integration.proxies.proxies import Files, Place
 from tests.integration.proxies.visitor import NAME, Site, Visitor
+from tests.needs import require
 from tests.processes import ProcessTree, free_port, wait_until
 
 PASSWORD = "harbour"
@@ -76,6 +76,7 @@ class Town:
         """Give an arrangement, by what the world sees of it."""
         if name not in self._sites:
             arrangement = ARRANGEMENTS[name]
+            require(*arrangement.needs)
             inner = self.inner(arrangement.inner)
             how = INNER[arrangement.inner]
             port = inner.port
@@ -129,14 +130,4 @@ def town(tmp_path_factory: pytest.TempPathFactory, sample_env: Path) -> Iterator
 @pytest.fixture
 def site(town: Town, name: str) -> Site:
     """The arrangement that the test's parameter ``name`` means."""
-    require(ARRANGEMENTS[name])
     return town.site(name)
-
-
-def require(arrangement: Arrangement) -> None:
-    """Skip where the proxy is not installed."""
-    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
-    if arrangement.needs and shutil.which(arrangement.needs, path=path) is None:
-        pytest.skip(f"{arrangement.needs} is not installed")
-    if arrangement.needs == "nginx" and arrangement.stream and not STREAM_MODULE.exists():
-        pytest.skip("nginx's module stream is not installed")

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.processes import ROOT, ProcessTree, wait_until
 
 HERE = "127.0.0.1"
-STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 START = 20.0
 
 NGINX = """\

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.integration.dropin.server import OURS, Reply, Server
-from tests.integration.proxies.arrangements import ARRANGEMENTS, BASE_URL
-from tests.integration.proxies.conftest import Town, require
+from tests.integration.proxies.arrangements import BASE_URL
+from tests.integration.proxies.conftest import Town
 from tests.integration.proxies.visitor import NAME, Visitor
 from tests.processes import wait_until
 
@@ -49,7 +49,6 @@ def test_environments_say_which_hosts_are_theirs(town: Town) -> None:
 @pytest.mark.parametrize("host", EVIL)
 def test_a_proxy_passes_on_what_it_was_asked_for(town: Town, host: str) -> None:
     """The host that counts is that of the client, whoever asks us."""
-    require(ARRANGEMENTS["nginx named"])
     site = town.site("nginx named")
     with Visitor(site) as visitor:
         assert 421 == visitor.ask("GET", "/about", headers={"Host": host}).status_code
@@ -58,7 +57,6 @@ def test_a_proxy_passes_on_what_it_was_asked_for(town: Town, host: str) -> None:
 
 def test_redirects_may_use_the_base_url(town: Town) -> None:
     """[trac] use_base_url_for_redirect: to the address that all should use, by whichever name one has come."""
-    require(ARRANGEMENTS["nginx named"])
     site = town.site("nginx named")
     with Visitor(site) as visitor:
         answer = visitor.ask("GET", "/wiki/", allow_redirects=False)

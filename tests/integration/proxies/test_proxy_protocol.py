@@ -12,8 +12,7 @@ from time import monotonic
 import pytest
 
 from tests.integration.dropin.accounts import basic
-from tests.integration.proxies.arrangements import ARRANGEMENTS
-from tests.integration.proxies.conftest import Town, require
+from tests.integration.proxies.conftest import Town
 from tests.integration.proxies.proxies import check_of_haproxy
 from tests.integration.proxies.visitor import NAME
 from tests.processes import wait_until
@@ -165,6 +164,5 @@ def test_a_header_that_does_not_come_is_not_waited_for(port: int, begun: bytes) 
 )  # fmt: skip
 def test_haproxys_checks_find_us_alive(name: str, found: str, town: Town) -> None:
     """Whether they only connect or ask for a page, behind a header that speaks for nobody."""
-    require(ARRANGEMENTS[name])
     town.site(name)
     wait_until(lambda: check_of_haproxy(town.places[name]) == found, 10, found)

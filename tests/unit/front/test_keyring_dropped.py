@@ -18,7 +18,7 @@ from tracd_cluster.settings.front import TlsSettings
 
 NOBODY = 65534
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+pytestmark = pytest.mark.needs("root")
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def test_where_no_socket_can_be(tmp_path: Path) -> None:
     assert ["s"] == os.listdir(tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the platform does not tell")
+@pytest.mark.needs("Linux")
 def test_who_is_at_the_other_end() -> None:
     """The kernel knows."""
     ours, theirs = socket.socketpair()

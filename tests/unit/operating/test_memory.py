@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
 
 from tracd_cluster.operating.memory import pss
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+@pytest.mark.needs("Linux")
 def test_what_the_kernel_tells() -> None:
     """Something between a page and everything."""
     found = pss(os.getpid())

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from trac.test import EnvironmentStub
+from trac.web import main
 
 from tracd_cluster.tracd.signing_in import refuse_who_has_not_signed_in
 from tracd_cluster.tracd.wsgi import NOT_SIGNED_IN, SIGN_IN
@@ -25,13 +27,10 @@ REQUEST = {
 @pytest.fixture
 def dispatch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[str, Any], list[str]]]]:
     """Give what lets Trac dispatch a request of a user, and tells the environment and what came of it."""
-    main = pytest.importorskip("trac.web.main")
     came: list[str] = []
     monkeypatch.setattr(main.RequestDispatcher, "dispatch", lambda dispatcher, req: came.append("dispatched"))
     refuse_who_has_not_signed_in()
     refuse_who_has_not_signed_in()  # which changes nothing
-    from trac.test import EnvironmentStub
-
     env = EnvironmentStub(default_data=True)
 
     def dispatched(user: str, marked: bool) -> tuple[dict[str, Any], list[str]]:

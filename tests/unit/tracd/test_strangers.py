@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from trac.test import EnvironmentStub
+from trac.web import main
+from trac.web.session import Session
 
 from tracd_cluster.settings.cache import UNKEYED
 from tracd_cluster.tracd.strangers import PERSONAL, Watched, is_strangers, made, tell_of_strangers
@@ -70,16 +73,12 @@ def test_whoever_asks_is_heard(look: Callable[[Any], Any]) -> None:
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Give what lets Trac's request answer, and tells whether its page is the same for every stranger."""
-    main = pytest.importorskip("trac.web.main")
     kind = main.RequestWithSession
     for name in ("__init__", "get_header", "_send", "end_headers"):
         monkeypatch.setattr(kind, name, getattr(kind, name))
         monkeypatch.delattr(kind, name)
     tell_of_strangers()
     tell_of_strangers()  # which changes nothing
-    from trac.test import EnvironmentStub
-    from trac.web.session import Session
-
     env = EnvironmentStub(default_data=True)
 
     told: list[Any] = []
@@ -125,7 +124,7 @@ def test_a_page_for_nobody_is_for_everybody(answer: Callable[..., bool]) -> None
         {"REMOTE_USER": "ines"},
         {"HTTP_COOKIE": "trac_session=abc"},
         {"HTTP_COOKIE": "trac_auth=abc"},
-        {"session": lambda req: pytest.importorskip("trac.web.main").FakeSession()},
+        {"session": lambda req: main.FakeSession()},
         {"say": lambda req: req.send(b"no", status=404)},
         {"say": lambda req: req.send(b"x" * 1000 for _ in range(1200))},
         {"say": lambda req: req.send(str(req.remote_addr).encode() for _ in range(2))},
@@ -162,7 +161,7 @@ def test_a_file_is_for_everybody(answer: Callable[..., bool]) -> None:
         req.send_response(200)
         req.send_header("Content-Length", 5)
         req.end_headers()
-        raise pytest.importorskip("trac.web.main").RequestDone
+        raise main.RequestDone
 
     assert answer(say=say)
 

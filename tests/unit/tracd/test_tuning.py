@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from trac.util import translation
 
 from tracd_cluster.tracd import tuning
 from tracd_cluster.tracd.tuning import (
@@ -21,8 +22,6 @@ from tracd_cluster.tracd.tuning import (
     remembering,
     thaw,
 )
-
-needs_freeze = pytest.mark.skipif(not tuning.CAN_FREEZE, reason="this Python has no gc.freeze")
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +38,7 @@ class Circle:
         self.itself = self
 
 
-@needs_freeze
+@pytest.mark.needs("CPython")
 def test_freezing_hides_what_is_alive_and_frees_what_is_not() -> None:
     """A collection after each request has nothing to walk, and start-up garbage is not kept for ever."""
     alive, garbage = Circle(), weakref.ref(Circle())
@@ -49,7 +48,7 @@ def test_freezing_hides_what_is_alive_and_frees_what_is_not() -> None:
     assert not any(found is alive for found in gc.get_objects())
 
 
-@needs_freeze
+@pytest.mark.needs("CPython")
 def test_freezing_again_frees_what_has_died_meanwhile() -> None:
     """An environment that Trac has replaced does not stay in memory."""
     old = Circle()
@@ -62,7 +61,7 @@ def test_freezing_again_frees_what_has_died_meanwhile() -> None:
     assert remains() is None
 
 
-@needs_freeze
+@pytest.mark.needs("CPython")
 def test_a_worker_freezes_once_when_it_has_become_warm() -> None:
     """What the first requests load is out of the collector's way as well."""
     freezer = Freezer()
@@ -78,7 +77,7 @@ def test_a_worker_freezes_once_when_it_has_become_warm() -> None:
     assert 0 == gc.get_freeze_count()
 
 
-@needs_freeze
+@pytest.mark.needs("CPython")
 def test_a_worker_freezes_again_after_an_environment_was_reloaded() -> None:
     """Saving trac.ini makes a worker slow for a few requests only."""
     environments = [1]
@@ -94,7 +93,7 @@ def test_a_worker_freezes_again_after_an_environment_was_reloaded() -> None:
     assert gc.get_freeze_count() > 0
 
 
-@needs_freeze
+@pytest.mark.needs("CPython")
 def test_many_reloads_do_not_add_up() -> None:
     """Environments that Trac has replaced are freed in the end, and until then the heap stays shared."""
     environments = [0]
@@ -176,8 +175,6 @@ def test_catalogues_that_are_not_there_are_looked_for_again() -> None:
 
 def test_trac_s_own_pages_are_translated_as_before() -> None:
     """With real Trac and Babel, languages do not get mixed up."""
-    translation = pytest.importorskip("trac.util.translation")
-    pytest.importorskip("babel")
     proxy = translation.TranslationsProxy()
     said = []
     activate = activating_once(translation.TranslationsProxy.activate)

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trac.core import TracValueError
+from trac.test import EnvironmentStub, MockRequest
+from trac.web.session import Session
 
 from tracd_cluster.tracd.visitors import COOKIE, LARGEST, Notes, hold_back
 
@@ -72,15 +75,11 @@ class Project:
     """An environment of Trac's without a place, and requests to it."""
 
     def __init__(self) -> None:
-        test = pytest.importorskip("trac.test")
-        self._request = test.MockRequest
-        self.env = test.EnvironmentStub(default_data=True)
+        self.env = EnvironmentStub(default_data=True)
 
     def visit(self, method: str = "GET", cookies: Any = MappingProxyType({}), **remembered: str) -> Any:
         """Let a visitor in, remember something of the visit, and give the request."""
-        from trac.web.session import Session
-
-        req = self._request(self.env, method=method, authname=cookies.get("user", "anonymous"))
+        req = MockRequest(self.env, method=method, authname=cookies.get("user", "anonymous"))
         for name, value in cookies.items():
             req.incookie[name] = value
         req.session = Session(self.env, req)
@@ -105,9 +104,8 @@ def cookies_of(req: Any) -> dict[str, str]:
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project where strangers are not stored, in this test only."""
-    session = pytest.importorskip("trac.web.session").Session
-    monkeypatch.setattr(session, "__init__", session.__init__)
-    monkeypatch.setattr(session, "save", session.save)
+    monkeypatch.setattr(Session, "__init__", Session.__init__)
+    monkeypatch.setattr(Session, "save", Session.save)
     hold_back(b"s" * 32)
     hold_back(b"t" * 32)  # which changes nothing
     return Project()
@@ -154,8 +152,6 @@ def test_a_note_that_is_not_ours_makes_a_stranger(project: Project) -> None:
 
 def test_a_name_that_trac_refuses_is_still_refused(project: Project) -> None:
     """The name of a session is a client's word."""
-    from trac.core import TracValueError
-
     note = cookies_of(project.visit(**QUERY))[COOKIE]
     with pytest.raises(TracValueError):
         project.visit(cookies={"trac_session": "a'b", COOKIE: note})

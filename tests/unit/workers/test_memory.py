@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ def test_who_has_gone_has_none(tmp_path: Path) -> None:
     assert {} == memory_of_all([7], str(tmp_path))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+@pytest.mark.needs("Linux")
 def test_our_own() -> None:
     """The real thing: some megabytes."""
     found = memory_of_all([os.getpid()])

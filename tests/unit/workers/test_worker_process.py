@@ -89,15 +89,13 @@ def test_a_signal_reaches_the_process_and_then_nobody(child: subprocess.Popen[by
     worker.end(None)
 
 
-@pytest.mark.parametrize("pidfd", [True, False])
+@pytest.mark.parametrize("pidfd", [pytest.param(True, marks=pytest.mark.needs("Linux")), False])
 def test_an_orphan_is_watched_until_it_has_gone(
     child: subprocess.Popen[bytes], pidfd: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its template dead, nobody else tells of its end; as our child it has a status."""
     if not pidfd:
         monkeypatch.delattr(os, "pidfd_open")
-    elif not hasattr(os, "pidfd_open"):
-        pytest.skip("this system has no pidfd")
     worker, reactor, ours = make()
     ours.close()
     worker.forked(child.pid)
